@@ -1,0 +1,12 @@
+//! The contract: only bytes that two Tickway processes agree on.
+//!
+//! Everything here is fixed layout, little-endian, and drawn byte by byte in this crate's README. The crate knows no
+//! clock, file, socket or process: `runtime` maps the memory and hands it over as [`ring::SharedWords`].
+//!
+//! It never lets a peer's byte become a `bool`, an enum or a reference: integers are copied out, checked, then
+//! constructed.
+
+pub mod image;
+pub mod message;
+pub mod topology;
+pub mod types;

@@ -1,0 +1,2 @@
+//! Placeholder until its first working contents land.
+fn main() {}
