@@ -8,5 +8,6 @@
 
 pub mod image;
 pub mod message;
+pub mod ring;
 pub mod topology;
 pub mod types;

@@ -61,13 +61,7 @@ pub const TOPOLOGY: [Edge; 11] = [
     Edge {
         ring: RingKind::Control,
         writer: Supervisor,
-        readers: &[
-            (FeedHandler, Tap),
-            (Strategy, Tap),
-            (Risk, Tap),
-            (ExecutionGateway, Tap),
-            (Recorder, Tap),
-        ],
+        readers: &[(FeedHandler, Tap), (Strategy, Tap), (Risk, Tap), (ExecutionGateway, Tap), (Recorder, Tap)],
     },
     Edge { ring: RingKind::Step, writer: FeedHandler, readers: &[(Recorder, Tap)] },
     Edge { ring: RingKind::Step, writer: Strategy, readers: &[(Recorder, Tap)] },
@@ -191,9 +185,7 @@ impl RingId {
     #[must_use]
     pub const fn from_u32(value: u32) -> Option<Self> {
         match (RingKind::from_u8((value >> 24) as u8), Role::from_u8((value >> 16) as u8)) {
-            (Some(kind), Some(writer)) => {
-                Some(Self { kind, writer, index: (value >> 8) as u8, gateway: value as u8 })
-            }
+            (Some(kind), Some(writer)) => Some(Self { kind, writer, index: (value >> 8) as u8, gateway: value as u8 }),
             _ => None,
         }
     }

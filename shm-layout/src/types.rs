@@ -12,16 +12,12 @@ pub const UNITS: i64 = 100_000_000;
 pub const DECIMALS: u32 = 8;
 
 /// A price, in 1e-8 of the quote currency. Zero in a message means "none".
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(transparent)]
 pub struct Price(pub i64);
 
 /// A quantity, in 1e-8 of the instrument's unit (a share is 100,000,000).
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(transparent)]
 pub struct Qty(pub i64);
 
@@ -195,9 +191,7 @@ impl Nanos {
 ///
 /// A strategy's ids grow strictly within one (term, epoch), so that a gateway can refuse a repeated one with a single
 /// compare. Zero means "none".
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(transparent)]
 pub struct ClOrdId(pub u64);
 

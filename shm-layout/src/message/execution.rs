@@ -29,9 +29,7 @@
 //! ```
 
 use super::{BadMessage, Words128, kind_of};
-use crate::types::{
-    ClOrdId, ExecType, InstrumentId, Nanos, OrdStatus, Price, Qty, RejectReason, Side, byte_code,
-};
+use crate::types::{ClOrdId, ExecType, InstrumentId, Nanos, OrdStatus, Price, Qty, RejectReason, Side, byte_code};
 use std::mem::{offset_of, size_of};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute};
 

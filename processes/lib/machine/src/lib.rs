@@ -107,13 +107,7 @@ mod tests {
         assert_eq!(stepper.timer(Nanos(60), &mut |o| seen.push(o)), Some(Nanos(50)));
         assert_eq!(
             seen,
-            [
-                (Nanos(5), Some(1)),
-                (Nanos(10), None),
-                (Nanos(50), Some(2)),
-                (Nanos(50), Some(3)),
-                (Nanos(50), None)
-            ]
+            [(Nanos(5), Some(1)), (Nanos(10), None), (Nanos(50), Some(2)), (Nanos(50), Some(3)), (Nanos(50), None)]
         );
     }
 }

@@ -1,0 +1,146 @@
+//! A bounds-checked view of words that other processes may write at any moment.
+//!
+//! Counters, regions, the image and the kill page are safe code on top of it: every access is an atomic load or store of
+//! one `u64`, so a peer's write can be stale but never undefined behaviour. Under `cfg(loom)` the words are loom's.
+
+use std::any::Any;
+use std::sync::Arc;
+
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicU64, fence};
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::{AtomicU64, fence};
+
+pub use std::sync::atomic::Ordering;
+
+/// Bytes that a region's start is aligned to at least: one 128-byte slot.
+pub const REGION_ALIGN: usize = 128;
+
+/// Shared words, alive as long as any view of them.
+#[derive(Clone)]
+pub struct SharedWords {
+    first: *const AtomicU64,
+    words: usize,
+    writable: bool,
+    /// Keeps the mapping or the heap block alive.
+    _owner: Arc<dyn Any + Send + Sync>,
+}
+
+// SAFETY: the pointed-to words are only ever accessed as atomics, and `_owner` (Send + Sync) keeps them alive.
+unsafe impl Send for SharedWords {}
+// SAFETY: as above; `&SharedWords` gives atomic access only.
+unsafe impl Sync for SharedWords {}
+
+impl std::fmt::Debug for SharedWords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SharedWords").field("words", &self.words).field("writable", &self.writable).finish()
+    }
+}
+
+/// One cache-line-pair of a heap block, to give it a region's alignment.
+#[repr(C, align(128))]
+struct Line([AtomicU64; REGION_ALIGN / 8]);
+
+impl SharedWords {
+    /// Zeroed words on this process's heap, writable: for tests, simulation and loom.
+    #[must_use]
+    pub fn heap(words: usize) -> Self {
+        let lines = words.div_ceil(REGION_ALIGN / 8).max(1);
+        let block: Box<[Line]> = (0..lines).map(|_| Line(std::array::from_fn(|_| AtomicU64::new(0)))).collect();
+        let first = block.as_ptr().cast::<AtomicU64>();
+        Self { first, words, writable: true, _owner: Arc::new(block) }
+    }
+
+    /// A view of `words` words at `first`, which `owner` keeps mapped.
+    ///
+    /// # Safety
+    /// `first` is aligned to [`REGION_ALIGN`] and valid for reads of `words` words (and for writes when `writable`) until
+    /// `owner` is dropped; nothing ever forms a reference to the memory other than to atomics.
+    #[cfg(not(loom))]
+    #[must_use]
+    pub unsafe fn from_raw(first: *const u64, words: usize, writable: bool, owner: Arc<dyn Any + Send + Sync>) -> Self {
+        assert!(first.addr().is_multiple_of(REGION_ALIGN), "a region is aligned to {REGION_ALIGN} bytes");
+        Self { first: first.cast(), words, writable, _owner: owner }
+    }
+
+    /// Words in view.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.words
+    }
+
+    /// True when no word is in view.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.words == 0
+    }
+
+    /// Whether this view may store.
+    #[must_use]
+    pub const fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// The same words, loads only.
+    #[must_use]
+    pub fn read_only(&self) -> Self {
+        Self { writable: false, ..self.clone() }
+    }
+
+    /// The words `start..start + words` of this view.
+    ///
+    /// # Panics
+    /// When they are not all in view.
+    #[must_use]
+    pub fn slice(&self, start: usize, words: usize) -> Self {
+        let end = start.checked_add(words).expect("slice end overflows");
+        assert!(end <= self.words, "slice {start}..{end} of {} words", self.words);
+        Self { first: self.first.wrapping_add(start), words, ..self.clone() }
+    }
+
+    /// The word at `index`, without a check in the release profile: only for the ring, which checks its geometry once.
+    ///
+    /// # Safety
+    /// `index < self.len()`.
+    pub(crate) unsafe fn word_unchecked(&self, index: usize) -> &AtomicU64 {
+        debug_assert!(index < self.words);
+        // SAFETY: the caller keeps `index` in view, and the view's words are valid while `self` lives.
+        unsafe { &*self.first.add(index) }
+    }
+
+    fn word(&self, index: usize) -> &AtomicU64 {
+        assert!(index < self.words, "word {index} of {}", self.words);
+        // SAFETY: just checked.
+        unsafe { self.word_unchecked(index) }
+    }
+
+    fn word_mut(&self, index: usize) -> &AtomicU64 {
+        assert!(self.writable, "store to a read-only view");
+        self.word(index)
+    }
+
+    /// Loads the word at `index`.
+    ///
+    /// # Panics
+    /// When `index` is not in view.
+    #[must_use]
+    pub fn load(&self, index: usize, ordering: Ordering) -> u64 {
+        self.word(index).load(ordering)
+    }
+
+    /// Stores the word at `index`.
+    ///
+    /// # Panics
+    /// When `index` is not in view or the view is read-only.
+    pub fn store(&self, index: usize, value: u64, ordering: Ordering) {
+        self.word_mut(index).store(value, ordering);
+    }
+
+    /// Adds to the word at `index` and returns its previous value.
+    ///
+    /// # Panics
+    /// When `index` is not in view or the view is read-only.
+    pub fn fetch_add(&self, index: usize, value: u64, ordering: Ordering) -> u64 {
+        self.word_mut(index).fetch_add(value, ordering)
+    }
+}
