@@ -7,9 +7,9 @@ use std::any::Any;
 use std::sync::Arc;
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicU64, fence};
+pub(crate) use loom::sync::atomic::AtomicU64;
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicU64, fence};
+pub(crate) use std::sync::atomic::AtomicU64;
 
 pub use std::sync::atomic::Ordering;
 
@@ -105,7 +105,7 @@ impl SharedWords {
     pub(crate) unsafe fn word_unchecked(&self, index: usize) -> &AtomicU64 {
         debug_assert!(index < self.words);
         // SAFETY: the caller keeps `index` in view, and the view's words are valid while `self` lives.
-        unsafe { &*self.first.add(index) }
+        unsafe { &*self.first.wrapping_add(index) }
     }
 
     fn word(&self, index: usize) -> &AtomicU64 {
