@@ -1,0 +1,159 @@
+//! Runs the project's tests stage by stage, says how long each took, and ends with one line that counts them all.
+//!
+//! A test that cannot run here (no real data beside the checkout, no right to do something) writes a line that begins
+//! with `skipped:` straight to standard error, past the test harness's capture, and returns; it is counted as skipped.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// What the stages counted.
+#[derive(Default, Clone, Copy)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+/// Runs all stages; the exit code is 0 only when nothing failed and something passed.
+pub fn run(quick: bool) -> ExitCode {
+    let mut total = Counts::default();
+    let mut stage = |name: &str, command: &mut Command| {
+        eprintln!("== {name}");
+        let counts = count(command);
+        eprintln!("== {name}: {} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
+        total.passed += counts.passed;
+        total.failed += counts.failed;
+        total.skipped += counts.skipped;
+    };
+    if !quick {
+        if has("fmt") {
+            stage("formatting", &mut cargo(&["fmt", "--all", "--check"]));
+        }
+        if has("clippy") {
+            stage("lints", &mut cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]));
+        }
+    }
+    // System tests start the real binaries, which `cargo test` alone does not build for other packages.
+    stage("build of the binaries", &mut cargo(&["build", "--workspace", "--bins", "--quiet"]));
+    stage("tests", &mut cargo(&["test", "--workspace", "--no-fail-fast", "--quiet"]));
+    if !quick {
+        stage(
+            "loom",
+            cargo(&[
+                "test",
+                "-p",
+                "shm-layout",
+                "--release",
+                "--target-dir",
+                "target-loom",
+                "--test",
+                "loom",
+                "--quiet",
+            ])
+            .env("RUSTFLAGS", "--cfg loom"),
+        );
+    }
+    println!("{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
+    if total.failed == 0 && total.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments);
+    command
+}
+
+fn has(subcommand: &str) -> bool {
+    let found = Command::new("cargo")
+        .args([subcommand, "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !found {
+        eprintln!("skipped: cargo {subcommand} is not installed here");
+    }
+    found
+}
+
+/// Runs a command, passes its output through, and adds up the harness's closing lines. A command that fails without a
+/// failed test (a build error, a lint) counts as one failure.
+fn count(command: &mut Command) -> Counts {
+    let mut child = match command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() {
+        Ok(child) => child,
+        Err(error) => {
+            eprintln!("cannot start {command:?}: {error}");
+            return Counts { failed: 1, ..Counts::default() };
+        }
+    };
+    let counts = Arc::new(Mutex::new(Counts::default()));
+    let readers: Vec<_> = [
+        child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
+        child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|pipe| {
+        let counts = Arc::clone(&counts);
+        thread::spawn(move || {
+            for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+                let line = String::from_utf8_lossy(&line);
+                eprintln!("{line}");
+                add(&mut counts.lock().expect("no reader panics while it counts"), &line);
+            }
+        })
+    })
+    .collect();
+    let status = child.wait();
+    for reader in readers {
+        let _ = reader.join();
+    }
+    let mut counts = *counts.lock().expect("readers are done");
+    if !status.is_ok_and(|status| status.success()) && counts.failed == 0 {
+        counts.failed = 1;
+    }
+    counts.passed = counts.passed.saturating_sub(counts.skipped);
+    counts
+}
+
+/// Reads `test result: ok. 3 passed; 0 failed; 1 ignored; …` and `skipped: …`.
+fn add(counts: &mut Counts, line: &str) {
+    if line.starts_with("skipped:") {
+        counts.skipped += 1;
+    }
+    let Some(rest) = line.strip_prefix("test result: ") else { return };
+    for part in rest.split([';', '.']) {
+        let mut words = part.split_whitespace();
+        let (Some(number), Some(what)) = (words.next(), words.next()) else { continue };
+        let Ok(number) = number.parse::<u64>() else { continue };
+        match what {
+            "passed" => counts.passed += number,
+            "failed" => counts.failed += number,
+            // An ignored test would be subtracted from the passed ones, to which it never belonged.
+            "ignored" => {
+                counts.skipped += number;
+                counts.passed += number;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn harness_lines_are_added_up() {
+        let mut counts = Counts::default();
+        add(
+            &mut counts,
+            "test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 7 filtered out; finished in 0.01s",
+        );
+        add(&mut counts, "skipped: no real data beside the checkout");
+        add(&mut counts, "test something ... ok");
+        assert_eq!((counts.passed, counts.failed, counts.skipped), (3, 1, 1));
+    }
+}
