@@ -1,0 +1,167 @@
+//! Live orders by reference: open addressing with linear probing over a power of two, at most half full.
+//!
+//! Deletion shifts the rest of the probe run back, so that there are no tombstones and a session of any length probes as
+//! quickly as its first minute. It never iterates for a result: the order of its slots shows nowhere.
+
+use crate::levels::NONE;
+
+/// A live order.
+#[derive(Clone, Copy, Debug)]
+pub struct Order {
+    /// ITCH order reference number.
+    pub reference: u64,
+    /// Quantity left, 1e-8; positive.
+    pub qty: i64,
+    /// Slot of its level; [`NONE`] marks an empty slot of the table.
+    pub level: u32,
+}
+
+const EMPTY: Order = Order { reference: 0, qty: 0, level: NONE };
+
+/// The table. Slots are valid until the next insertion or removal.
+#[derive(Debug)]
+pub struct OrderTable {
+    slots: Box<[Order]>,
+    /// 64 − log2(slots): the hash is the top bits of a product.
+    shift: u32,
+    count: usize,
+    capacity: usize,
+}
+
+impl OrderTable {
+    /// Room for `capacity` orders.
+    pub fn new(capacity: usize) -> Self {
+        let slots = (capacity.max(1) * 2).next_power_of_two();
+        Self { slots: vec![EMPTY; slots].into_boxed_slice(), shift: 64 - slots.trailing_zeros(), count: 0, capacity }
+    }
+
+    /// Live orders.
+    pub const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// True when no further order fits.
+    pub const fn is_full(&self) -> bool {
+        self.count >= self.capacity
+    }
+
+    /// Multiplicative hash: neighbouring references, as a venue hands them out, land far apart.
+    const fn home(&self, reference: u64) -> usize {
+        (reference.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize
+    }
+
+    const fn mask(&self) -> usize {
+        self.slots.len() - 1
+    }
+
+    /// `Ok` with the slot of the order, or `Err` with the slot where it would be inserted.
+    pub fn find(&self, reference: u64) -> Result<usize, usize> {
+        let mut slot = self.home(reference);
+        loop {
+            let order = &self.slots[slot];
+            if order.level == NONE {
+                return Err(slot);
+            }
+            if order.reference == reference {
+                return Ok(slot);
+            }
+            slot = (slot + 1) & self.mask();
+        }
+    }
+
+    /// The order in a slot that [`Self::find`] gave.
+    pub const fn get(&self, slot: usize) -> &Order {
+        &self.slots[slot]
+    }
+
+    /// Sets what is left of the order in `slot`.
+    pub const fn set_qty(&mut self, slot: usize, qty: i64) {
+        self.slots[slot].qty = qty;
+    }
+
+    /// Puts an order into the free slot that [`Self::find`] gave for its reference.
+    pub fn insert(&mut self, slot: usize, order: Order) {
+        assert!(!self.is_full() && self.slots[slot].level == NONE && order.level != NONE);
+        self.slots[slot] = order;
+        self.count += 1;
+    }
+
+    /// Empties a slot and closes the hole: a later order of the run moves back when the hole lies between its home and it.
+    pub fn remove(&mut self, slot: usize) {
+        let mask = self.mask();
+        let mut hole = slot;
+        let mut next = (slot + 1) & mask;
+        while self.slots[next].level != NONE {
+            let home = self.home(self.slots[next].reference);
+            if next.wrapping_sub(home) & mask >= next.wrapping_sub(hole) & mask {
+                self.slots[hole] = self.slots[next];
+                hole = next;
+            }
+            next = (next + 1) & mask;
+        }
+        self.slots[hole] = EMPTY;
+        self.count -= 1;
+    }
+
+    /// Removes every order that `belongs` says; walks the whole table.
+    pub fn remove_where(&mut self, belongs: impl Fn(&Order) -> bool) {
+        let mut slot = 0;
+        while slot < self.slots.len() {
+            if self.slots[slot].level != NONE && belongs(&self.slots[slot]) {
+                // What shifts into this slot is looked at next; what wraps from the front was looked at before.
+                self.remove(slot);
+            } else {
+                slot += 1;
+            }
+        }
+    }
+
+    /// Every live order, in no meaningful order: for conservation checks.
+    pub fn iter(&self) -> impl Iterator<Item = &Order> {
+        self.slots.iter().filter(|order| order.level != NONE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        /// References that are few and close collide, wrap and shift all the time in a table of 32 slots.
+        #[test]
+        fn agrees_with_a_map(operations in proptest::collection::vec((any::<bool>(), 0..24_u64), 1..300)) {
+            let mut table = OrderTable::new(16);
+            let mut map = BTreeMap::new();
+            for (index, (insert, key)) in operations.into_iter().enumerate() {
+                let reference = key << 58 | key;
+                match (table.find(reference), insert) {
+                    (Err(slot), true) if !table.is_full() => {
+                        table.insert(slot, Order { reference, qty: index as i64, level: 1 });
+                        map.insert(reference, index as i64);
+                    }
+                    (Ok(slot), false) => {
+                        table.remove(slot);
+                        map.remove(&reference);
+                    }
+                    _ => {}
+                }
+                prop_assert_eq!(table.count(), map.len());
+                let mut found: Vec<_> = table.iter().map(|o| (o.reference, o.qty)).collect();
+                found.sort_unstable();
+                prop_assert!(found.iter().copied().eq(map.iter().map(|(k, v)| (*k, *v))));
+                for (reference, qty) in &map {
+                    let slot = table.find(*reference).expect("live");
+                    prop_assert_eq!(table.get(slot).qty, *qty);
+                }
+            }
+            table.remove_where(|order| order.qty % 2 == 0);
+            map.retain(|_, qty| *qty % 2 != 0);
+            for key in 0..24_u64 {
+                let reference = key << 58 | key;
+                prop_assert_eq!(table.find(reference).is_ok(), map.contains_key(&reference));
+            }
+        }
+    }
+}
