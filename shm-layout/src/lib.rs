@@ -10,6 +10,7 @@ mod ascii;
 pub mod clock_anchor;
 pub mod control_page;
 pub mod counters;
+pub mod failpoint;
 pub mod image;
 pub mod kill_page;
 pub mod layout;
