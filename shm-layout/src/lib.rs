@@ -6,6 +6,7 @@
 //! It never lets a peer's byte become a `bool`, an enum or a reference: integers are copied out, checked, then
 //! constructed.
 
+pub mod failpoint;
 pub mod image;
 pub mod message;
 pub mod ring;

@@ -8,8 +8,12 @@ use std::sync::Arc;
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::AtomicU64;
+#[cfg(loom)]
+pub use loom::sync::atomic::fence;
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::AtomicU64;
+#[cfg(not(loom))]
+pub use std::sync::atomic::fence;
 
 pub use std::sync::atomic::Ordering;
 
@@ -79,6 +83,11 @@ impl SharedWords {
     #[must_use]
     pub const fn is_writable(&self) -> bool {
         self.writable
+    }
+
+    /// Whether the view begins where a region may begin. (Loom's words are wider than 8 bytes: nothing to check there.)
+    pub(crate) fn is_aligned(&self) -> bool {
+        cfg!(loom) || self.first.addr().is_multiple_of(REGION_ALIGN)
     }
 
     /// The same words, loads only.

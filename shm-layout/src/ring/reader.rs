@@ -1,0 +1,187 @@
+//! A reader of a ring: a tap that may be lapped, or, with a cursor of its own, a gating reader that may not.
+//!
+//! It never writes to the ring (a read-only mapping will do), never trusts a word of it, and never returns a torn, false
+//! or doubled message: what is missing between two messages is always said, as [`Lapped`].
+
+use super::RingError;
+use super::slot::{SEQUENCE_MAX, Slots, WRITING};
+use super::sync::{Ordering, SharedWords, fence};
+
+/// Where a reader begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Start {
+    /// At the oldest message that the ring may still hold.
+    Oldest,
+    /// After the last published message.
+    Latest,
+    /// After this sequence, the last one already known (0 = from the first message). If it is no longer held, the first
+    /// read says so.
+    After(u64),
+}
+
+/// Messages between the last and the next one read are lost to this reader: overwritten, or corrupt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lapped {
+    /// Messages skipped by this step, at least 1.
+    pub missed: u64,
+}
+
+impl std::fmt::Display for Lapped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the reader missed {} messages", self.missed)
+    }
+}
+
+impl std::error::Error for Lapped {}
+
+/// Reader of a ring with W payload words per slot (7 or 15).
+///
+/// A gating reader that restarts resumes from its own cursor:
+///
+/// ```
+/// use shm_layout::ring::sync::{Ordering, SharedWords};
+/// use shm_layout::ring::{RingReader, RingWriter, Start, ring_words};
+///
+/// let words = SharedWords::heap(ring_words(8, 16));
+/// let cursor = SharedWords::heap(1);
+/// RingWriter::<7>::create(words.clone(), 16)?.push(&[1; 7]).expect("there is room");
+///
+/// let consumed = cursor.load(0, Ordering::Acquire);
+/// let mut reader = RingReader::<7>::attach(words.read_only(), 16, Start::After(consumed))?.with_cursor(cursor.clone());
+/// let mut batch = [[0; 7]; 4];
+/// assert_eq!(reader.read_batch(&mut batch), Ok(1));
+/// // ... act on the batch, and only then give its slots back:
+/// reader.commit();
+/// assert_eq!(cursor.load(0, Ordering::Acquire), 1);
+/// # Ok::<(), shm_layout::ring::RingError>(())
+/// ```
+#[derive(Debug)]
+pub struct RingReader<const W: usize> {
+    slots: Slots<W>,
+    cursor: Option<SharedWords>,
+    /// Sequence to read next.
+    next: u64,
+    corrupt: u64,
+    /// Sequence at which a corrupt stamp was counted last: polling it again does not count it again.
+    corrupt_at: u64,
+}
+
+impl<const W: usize> RingReader<W> {
+    /// A reader that nobody waits for.
+    ///
+    /// # Errors
+    /// When the words do not fit `slots`.
+    pub fn attach(words: SharedWords, slots: usize, start: Start) -> Result<Self, RingError> {
+        let slots = Slots::<W>::new(words, slots)?;
+        let published = slots.published().min(SEQUENCE_MAX);
+        let after = match start {
+            Start::Oldest => published.saturating_sub(slots.count()),
+            Start::Latest => published,
+            Start::After(sequence) => sequence.min(SEQUENCE_MAX),
+        };
+        Ok(Self { slots, cursor: None, next: after + 1, corrupt: 0, corrupt_at: 0 })
+    }
+
+    /// Makes this a gating reader, whose position the writer reads in `cursor`: one word, written by this reader alone.
+    /// The position is published at once.
+    ///
+    /// # Panics
+    /// When the view is empty or read-only.
+    #[must_use]
+    pub fn with_cursor(self, cursor: SharedWords) -> Self {
+        let mut reader = Self { cursor: Some(cursor), ..self };
+        reader.commit();
+        reader
+    }
+
+    /// Copies the next messages into `out`, as many as are published and fit; `Ok(0)` = nothing new. The messages read
+    /// have the sequences up to `next_sequence() - 1`, without a gap.
+    ///
+    /// Reading does not release slots to a gated writer: [`Self::commit`] does, once the caller has acted on the batch.
+    /// One call looks at each entry of `out` at most once, whatever the ring's words are.
+    ///
+    /// # Errors
+    /// [`Lapped`] when the next message was overwritten (or is corrupt although the writer claims to have published it).
+    /// The reader now stands at the oldest message that it can safely read, an eighth of the ring ahead of the writer's
+    /// next overwrite; `out` holds garbage.
+    #[inline]
+    pub fn read_batch(&mut self, out: &mut [[u64; W]]) -> Result<usize, Lapped> {
+        let mut count = 0;
+        for payload in out {
+            if let Err(stamp) = self.slots.read(self.next, payload) {
+                // A batch in hand is returned first; the next call meets the stamp again.
+                return if count > 0 { Ok(count) } else { self.on_other_stamp(stamp) };
+            }
+            self.next += 1;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Decides about a stamp that is not the next sequence.
+    #[inline]
+    fn on_other_stamp(&mut self, stamp: u64) -> Result<usize, Lapped> {
+        let sequence = stamp & !WRITING;
+        let same_slot = self.slots.index(sequence) == self.slots.index(self.next);
+        let not_yet = stamp == 0 || (same_slot && sequence <= self.next);
+        if not_yet { Ok(0) } else { self.on_lap(sequence, same_slot) }
+    }
+
+    /// Steps over messages that are gone, or over one corrupt slot.
+    #[cold]
+    fn on_lap(&mut self, sequence: u64, same_slot: bool) -> Result<usize, Lapped> {
+        // The writer marks or publishes at most one ring beyond the hint that was visible before that stamp.
+        fence(Ordering::Acquire);
+        let published = self.slots.published().min(SEQUENCE_MAX);
+        let slots = self.slots.count();
+        let from = self.next;
+        if same_slot && sequence <= published + slots {
+            let overwritten = published.max(sequence).saturating_sub(slots);
+            self.next = (overwritten + 1 + slots / 8).max(from + 1);
+            return Err(Lapped { missed: self.next - from });
+        }
+        if self.corrupt_at != from {
+            self.corrupt_at = from;
+            self.corrupt += 1;
+        }
+        // Until the writer claims this message, it may still repair the slot by publishing it.
+        if published < from {
+            return Ok(0);
+        }
+        self.next = from + 1;
+        Err(Lapped { missed: 1 })
+    }
+
+    /// Publishes the position of a gating reader: every message read so far is consumed and its slot may be reused.
+    /// Nothing for a tap.
+    #[inline]
+    pub fn commit(&mut self) {
+        if let Some(cursor) = &self.cursor {
+            cursor.store(0, self.next - 1, Ordering::Release);
+        }
+    }
+
+    /// Sequence that will be read next.
+    #[must_use]
+    pub const fn next_sequence(&self) -> u64 {
+        self.next
+    }
+
+    /// Messages published but not yet read, by the writer's hint: exact only while the writer rests. It reads a cache
+    /// line that the writer stores to, so not on the hot path.
+    #[must_use]
+    pub fn depth(&self) -> u64 {
+        self.slots.published().min(SEQUENCE_MAX).saturating_sub(self.next - 1)
+    }
+
+    /// Corrupt stamps met: none that an honest writer leaves. Each is counted once.
+    #[must_use]
+    pub const fn corrupt(&self) -> u64 {
+        self.corrupt
+    }
+
+    /// Goes on after sequence `after`. A gating reader's new position counts from its next commit.
+    pub fn seek(&mut self, after: u64) {
+        self.next = after.min(SEQUENCE_MAX) + 1;
+    }
+}

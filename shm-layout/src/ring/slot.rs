@@ -1,0 +1,140 @@
+//! The slots of a ring: where sequence s lives, and the one way to write and to copy a slot.
+//!
+//! Nothing here knows gates, batches or laps; it never reads a slot without re-checking its stamp.
+
+use super::RingError;
+use super::sync::{AtomicU64, Ordering, SharedWords, fence};
+use super::writer::{AFTER_MARK, BEFORE_MARK};
+
+/// Words before the first slot: two cache lines, so that the published word never shares one (or its prefetched
+/// neighbour) with a slot.
+pub const HEADER_WORDS: usize = 16;
+/// Word of the published hint.
+const PUBLISHED: usize = 0;
+/// Set in a stamp while the slot's payload is being replaced.
+pub(super) const WRITING: u64 = 1 << 63;
+/// Greatest sequence: 146 years at a message per nanosecond. A greater stamp is garbage.
+pub(super) const SEQUENCE_MAX: u64 = 1 << 62;
+
+/// Words of a ring of `slots` slots (a power of two) of `slot_words` words each (8 or 16: stamp and payload), header
+/// included.
+///
+/// # Panics
+/// When the product overflows, which no mappable ring does.
+#[must_use]
+pub const fn ring_words(slot_words: usize, slots: usize) -> usize {
+    HEADER_WORDS + slot_words * slots
+}
+
+/// The words of a ring with W payload words per slot, its geometry checked.
+#[derive(Debug)]
+pub(super) struct Slots<const W: usize> {
+    words: SharedWords,
+    /// Slots - 1.
+    mask: u64,
+}
+
+impl<const W: usize> Slots<W> {
+    /// Words of a slot. Loom's model checks a smaller slot, which has the same protocol and fewer interleavings.
+    const SLOT_WORDS: usize = {
+        assert!(W + 1 == 8 || W + 1 == 16 || cfg!(loom), "a slot is 64 or 128 bytes");
+        W + 1
+    };
+
+    /// Checks `slots` slots against the view, once and for all.
+    pub fn new(words: SharedWords, slots: usize) -> Result<Self, RingError> {
+        if slots < 2 || !slots.is_power_of_two() {
+            return Err(RingError::Slots(slots));
+        }
+        // A count of slots whose words overflow cannot be in view either.
+        let needed = slots.saturating_mul(Self::SLOT_WORDS).saturating_add(HEADER_WORDS);
+        if words.len() < needed {
+            return Err(RingError::TooShort { needed, found: words.len() });
+        }
+        if !words.is_aligned() {
+            return Err(RingError::Misaligned);
+        }
+        Ok(Self { words, mask: slots as u64 - 1 })
+    }
+
+    /// Count of slots.
+    pub const fn count(&self) -> u64 {
+        self.mask + 1
+    }
+
+    /// Whether the view may store.
+    pub const fn is_writable(&self) -> bool {
+        self.words.is_writable()
+    }
+
+    /// Index of the slot of `sequence`.
+    pub const fn index(&self, sequence: u64) -> u64 {
+        sequence & self.mask
+    }
+
+    /// Word `offset` (0 = stamp) of the slot of `sequence`.
+    #[inline(always)]
+    fn word(&self, sequence: u64, offset: usize) -> &AtomicU64 {
+        debug_assert!(offset < Self::SLOT_WORDS);
+        let index = HEADER_WORDS + self.index(sequence) as usize * Self::SLOT_WORDS + offset;
+        // SAFETY: the masked slot index is below the count of slots and every caller's offset is below SLOT_WORDS, so
+        // `index` < HEADER_WORDS + slots * SLOT_WORDS, which `new` found to be in view.
+        unsafe { self.words.word_unchecked(index) }
+    }
+
+    /// The stamp of the slot of `sequence`.
+    pub fn stamp(&self, sequence: u64) -> u64 {
+        self.word(sequence, 0).load(Ordering::Acquire)
+    }
+
+    /// Marks the slot of `sequence` as being written and replaces its payload; readers cannot take it before
+    /// [`Self::publish`].
+    ///
+    /// The mark is a release store, so that a reader that sees it also sees every earlier publication.
+    #[inline(always)]
+    pub fn write(&self, sequence: u64, payload: &[u64; W]) {
+        BEFORE_MARK.hit();
+        self.word(sequence, 0).store(WRITING | sequence, Ordering::Release);
+        fence(Ordering::Release);
+        let (first, rest) = payload.split_at(W / 2);
+        for (offset, word) in first.iter().enumerate() {
+            self.word(sequence, 1 + offset).store(*word, Ordering::Relaxed);
+        }
+        AFTER_MARK.hit();
+        for (offset, word) in rest.iter().enumerate() {
+            self.word(sequence, 1 + W / 2 + offset).store(*word, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes the written slot of `sequence` readable.
+    #[inline(always)]
+    pub fn publish(&self, sequence: u64) {
+        self.word(sequence, 0).store(sequence, Ordering::Release);
+    }
+
+    /// Copies message `sequence` into `payload` (which is garbage otherwise), or returns the stamp found instead.
+    #[inline(always)]
+    pub fn read(&self, sequence: u64, payload: &mut [u64; W]) -> Result<(), u64> {
+        let before = self.word(sequence, 0).load(Ordering::Acquire);
+        if before != sequence {
+            return Err(before);
+        }
+        for (offset, word) in payload.iter_mut().enumerate() {
+            *word = self.word(sequence, 1 + offset).load(Ordering::Relaxed);
+        }
+        fence(Ordering::Acquire);
+        let after = self.word(sequence, 0).load(Ordering::Relaxed);
+        if after == sequence { Ok(()) } else { Err(after) }
+    }
+
+    /// The published hint, as found.
+    pub fn published(&self) -> u64 {
+        self.words.load(PUBLISHED, Ordering::Acquire)
+    }
+
+    /// Stores the published hint.
+    #[inline(always)]
+    pub fn store_published(&self, sequence: u64) {
+        self.words.store(PUBLISHED, sequence, Ordering::Release);
+    }
+}
