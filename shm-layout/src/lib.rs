@@ -7,8 +7,17 @@
 //! constructed.
 
 pub mod failpoint;
+mod ascii;
+pub mod clock_anchor;
+pub mod control_page;
+pub mod counters;
 pub mod image;
+pub mod kill_page;
+pub mod layout;
 pub mod message;
+pub mod region;
 pub mod ring;
+mod stamped;
+pub mod status;
 pub mod topology;
 pub mod types;
