@@ -6,11 +6,11 @@
 //! It never lets a peer's byte become a `bool`, an enum or a reference: integers are copied out, checked, then
 //! constructed.
 
+pub mod failpoint;
 mod ascii;
 pub mod clock_anchor;
 pub mod control_page;
 pub mod counters;
-pub mod failpoint;
 pub mod image;
 pub mod kill_page;
 pub mod layout;

@@ -1,1 +1,19 @@
-//! Placeholder until its first working contents land.
+//! The shell kit: what a Tickway process needs from Linux around its pure machine.
+//!
+//! Configuration, instance paths, mapped regions, the clock, cores, waiting, the run loop, signals, the counting
+//! allocator, sockets, files and children. Linux on x86-64 only. It never holds trading logic, and nothing in it decides
+//! what an order is worth.
+// The one room for memory maps, the allocator and system calls; `shm-layout/src/ring` is the only other.
+#![allow(unsafe_code)]
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+compile_error!("Tickway runs on Linux on x86-64");
+
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod hash;
+pub mod instance;
+pub mod mmap;
+
+pub use error::RuntimeError;
