@@ -1,0 +1,143 @@
+//! Reads capture files: every block checked, every ring's sequences consecutive.
+
+use super::format::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, FILE_HEADER_BYTES, FileHeader};
+use shm_layout::topology::RingId;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// What is wrong with a capture.
+#[derive(Debug, Error)]
+pub enum CaptureError {
+    /// The file cannot be read.
+    #[error("{0}: {1}")]
+    Io(PathBuf, std::io::Error),
+    /// A block or header does not hold.
+    #[error("{file}: offset {offset}: {what}")]
+    Corrupt {
+        /// The file.
+        file: PathBuf,
+        /// Byte offset of the block.
+        offset: usize,
+        /// What does not hold.
+        what: String,
+        /// True when nothing follows: the last block of the last file may be torn by a death.
+        at_end: bool,
+    },
+}
+
+/// How far each ring is captured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Ranges {
+    /// Messages captured.
+    pub captured: u64,
+    /// Sequences missing, in gap blocks.
+    pub missed: u64,
+    /// Gap blocks.
+    pub gaps: u64,
+    /// Next sequence expected.
+    pub next_sequence: u64,
+    /// An end block was written.
+    pub ended: bool,
+}
+
+/// The capture files of a folder, in order.
+///
+/// # Errors
+/// When the folder cannot be listed; a folder that does not exist has no files.
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>, CaptureError> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(CaptureError::Io(folder.to_path_buf(), error)),
+    };
+    let mut files: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "capture"))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+/// Reads one file; `visit` gets each block's header, kind, ring and payload. Returns the header and the bytes that hold.
+///
+/// # Errors
+/// [`CaptureError`] at the first block that does not hold; what came before was visited.
+pub fn read_file(
+    path: &Path,
+    mut visit: impl FnMut(&BlockHeader, BlockKind, RingId, &[u8]),
+) -> Result<(FileHeader, usize), CaptureError> {
+    let bytes = std::fs::read(path).map_err(|error| CaptureError::Io(path.to_path_buf(), error))?;
+    let corrupt = |offset: usize, what: &str| CaptureError::Corrupt {
+        file: path.to_path_buf(),
+        offset,
+        what: what.to_owned(),
+        at_end: is_torn_tail(&bytes[offset..]),
+    };
+    let header = FileHeader::check(&bytes).map_err(|what| corrupt(0, what))?;
+    let mut offset = FILE_HEADER_BYTES;
+    while offset < bytes.len() {
+        let (block, kind, ring, payload) =
+            BlockHeader::check(&bytes[offset..]).map_err(|what| corrupt(offset, what))?;
+        visit(&block, kind, ring, payload);
+        offset += BLOCK_HEADER_BYTES + payload.len();
+    }
+    Ok((header, offset))
+}
+
+/// Bytes that do not begin with a whole block, and in which no later whole block is found: the write that death tore.
+fn is_torn_tail(rest: &[u8]) -> bool {
+    (1..rest.len()).all(|at| !rest[at..].starts_with(b"BLK1") || BlockHeader::check(&rest[at..]).is_err())
+}
+
+/// Folds a folder's files into what was captured of each ring; sequences must be consecutive.
+///
+/// # Errors
+/// [`CaptureError`] at the first block that does not hold or does not follow its ring's last one.
+pub fn scan(folder: &Path) -> Result<BTreeMap<RingId, Ranges>, CaptureError> {
+    let mut rings = BTreeMap::new();
+    for file in files(folder)? {
+        scan_file(&file, &mut rings)?;
+    }
+    Ok(rings)
+}
+
+/// Folds one more file into `rings`; returns the bytes that hold.
+///
+/// # Errors
+/// As [`scan`]; `rings` then holds what came before.
+pub fn scan_file(file: &Path, rings: &mut BTreeMap<RingId, Ranges>) -> Result<usize, CaptureError> {
+    let mut broken = None;
+    let (_, bytes) = read_file(file, |block, kind, ring, _| {
+        let known = rings.contains_key(&ring);
+        let ranges = rings.entry(ring).or_default();
+        if known && block.first_sequence() != ranges.next_sequence && broken.is_none() {
+            broken = Some(format!(
+                "{}: sequence {} follows {}",
+                ring.name(),
+                block.first_sequence(),
+                ranges.next_sequence.saturating_sub(1)
+            ));
+        }
+        match kind {
+            BlockKind::Messages => {
+                ranges.captured += u64::from(block.count());
+                ranges.next_sequence = block.first_sequence() + u64::from(block.count());
+            }
+            BlockKind::Gap => {
+                ranges.gaps += 1;
+                ranges.missed += block.missed();
+                ranges.next_sequence = block.first_sequence().saturating_add(block.missed());
+            }
+            BlockKind::End => {
+                ranges.next_sequence = block.first_sequence();
+                ranges.ended = true;
+            }
+        }
+    })?;
+    match broken {
+        None => Ok(bytes),
+        Some(what) => Err(CaptureError::Corrupt { file: file.to_path_buf(), offset: 0, what, at_end: false }),
+    }
+}
