@@ -6,17 +6,19 @@
 //! It never lets a peer's byte become a `bool`, an enum or a reference: integers are copied out, checked, then
 //! constructed.
 
+pub mod image;
+pub mod message;
+pub mod ring;
+pub mod topology;
+pub mod types;
+
+// The pages: safe code on `ring::sync`'s shared words.
 mod ascii;
 pub mod clock_anchor;
 pub mod control_page;
 pub mod counters;
-pub mod image;
 pub mod kill_page;
 pub mod layout;
-pub mod message;
 pub mod region;
-pub mod ring;
 mod stamped;
 pub mod status;
-pub mod topology;
-pub mod types;
