@@ -38,7 +38,7 @@ const LENGTHS: [(u8, usize); 23] = [
 
 const STOCK: Stock = Alpha(*b"AAPL    ");
 /// 09:30:00.000000001 as nanoseconds since midnight.
-const OPEN_NS: u64 = 0x1F1A_CEC8_3001;
+const OPEN_NS: u64 = 34_200_000_000_001;
 
 /// Builds a repr with the header that every vector below has.
 macro_rules! repr {
@@ -98,7 +98,7 @@ fn vectors() -> Vec<(&'static str, &'static str, Repr)> {
                 far_price: 3, near_price: 4, reference_price: 5, cross_type: b'C', price_variation_indicator: b'L' })),
         ("N", "'AAPL    ' 'A'", repr!(RetailPriceImprovement, RetailPriceImprovementRepr {
             stock: STOCK, interest_flag: b'A' })),
-        ("O", "'AAPL    ' 'Y' 00000001 00000002 00000003 00001f1acec83001 00000004 00000005",
+        ("O", "'AAPL    ' 'Y' 00000001 00000002 00000003 00001f1aced9f001 00000004 00000005",
             repr!(DirectListing, DirectListingRepr { stock: STOCK, open_eligibility: b'Y', minimum_price: 1,
                 maximum_price: 2, near_execution_price: 3, near_execution_time_ns: OPEN_NS, lower_price_range: 4,
                 upper_price_range: 5 })),
@@ -107,7 +107,7 @@ fn vectors() -> Vec<(&'static str, &'static str, Repr)> {
 
 /// The whole message of a vector.
 fn whole(message_type: &str, body: &str) -> Vec<u8> {
-    wire(&format!("'{message_type}' 0102 0304 1f1acec83001 {body}"))
+    wire(&format!("'{message_type}' 0102 0304 1f1aced9f001 {body}"))
 }
 
 #[test]
