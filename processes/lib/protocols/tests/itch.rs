@@ -157,6 +157,14 @@ fn short_is_malformed_long_is_tolerated_and_unknown_is_passed_on() {
 }
 
 #[test]
+fn the_header_is_read_from_known_and_unknown_messages() {
+    let header = Header { stock_locate: 0x0102, tracking_number: 0x0304, timestamp_ns: OPEN_NS };
+    assert_eq!(Header::read(&whole("D", "0000000000000009")), Some(header));
+    assert_eq!(Header::read(&whole("z", "")), Some(header));
+    assert_eq!(Header::read(&whole("z", "")[..10]), None);
+}
+
+#[test]
 fn a_timestamp_beyond_48_bits_is_refused() {
     let mut repr =
         OrderDeleteRepr { stock_locate: 1, tracking_number: 0, timestamp_ns: (1 << 48) - 1, order_reference_number: 1 };
