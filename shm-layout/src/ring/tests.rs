@@ -1,6 +1,10 @@
 //! The ring's rules, one by one, on one thread.
 
 mod gates;
+mod hostile;
+mod takeover;
+mod threads;
+mod twin;
 
 use super::sync::SharedWords;
 use super::*;
