@@ -7,17 +7,19 @@
 //! constructed.
 
 pub mod failpoint;
+pub mod image;
+pub mod message;
+pub mod ring;
+pub mod topology;
+pub mod types;
+
+// The pages: safe code on `ring::sync`'s shared words.
 mod ascii;
 pub mod clock_anchor;
 pub mod control_page;
 pub mod counters;
-pub mod image;
 pub mod kill_page;
 pub mod layout;
-pub mod message;
 pub mod region;
-pub mod ring;
 mod stamped;
 pub mod status;
-pub mod topology;
-pub mod types;

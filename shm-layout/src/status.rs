@@ -25,6 +25,10 @@
 //! It never holds what must outlive the process: a restart clears all but the gating cursors, which a ring's writer may
 //! be waiting on.
 
+mod reader;
+
+pub use reader::StatusReader;
+
 use crate::counters::{COUNTER_TABLE_WORDS, CounterTable};
 use crate::layout::{Field, fields_fit, page_hash};
 use crate::ring::sync::{Ordering, SharedWords};
@@ -181,8 +185,12 @@ impl StatusWriter {
     #[must_use]
     pub fn start(body: &SharedWords, epoch: u64, pid: u32, now: Nanos) -> Self {
         assert_eq!(body.len(), STATUS_WORDS, "a status region's body");
-        let is_cursor = |index| (word::CURSORS..word::POSITIONS).contains(&index);
-        for index in (0..STATUS_WORDS).filter(|&index| !is_cursor(index)) {
+        // Groups are emptied under their stamps, which go on counting: a reader in the middle of one must notice.
+        for first in (0..FENCE_ECHOES).map(fence_word).chain((0..CHECKPOINTS).map(checkpoint_word)) {
+            stamped::write(body, first, &[0; GROUP - 1]);
+        }
+        stamped::write(body, word::KILL_ECHO, &[0; GROUP - 1]);
+        for index in (0..word::KILL_ECHO).chain(word::POSITIONS..STATUS_WORDS) {
             body.store(index, 0, Ordering::Relaxed);
         }
         let counters = CounterTable::new(body.slice(word::COUNTERS, COUNTER_TABLE_WORDS));
@@ -239,22 +247,21 @@ impl StatusWriter {
     /// oldest place is reused.
     pub fn echo_fence(&mut self, fence: FenceEcho) {
         let identity = fence.role as u64 | u64::from(fence.index) << 8;
-        let group = |place| word::FENCES + place * GROUP;
         let place = (0..self.fences.min(FENCE_ECHOES))
-            .find(|&place| self.words.load(group(place) + 1, Ordering::Relaxed) == identity)
+            .find(|&place| self.words.load(fence_word(place) + 1, Ordering::Relaxed) == identity)
             .unwrap_or_else(|| {
                 self.fences += 1;
                 (self.fences - 1) % FENCE_ECHOES
             });
-        stamped::write(&self.words, group(place), &[identity, fence.epoch, fence.journal_sequence]);
+        stamped::write(&self.words, fence_word(place), &[identity, fence.epoch, fence.journal_sequence]);
     }
 
-    /// Publishes the state hash at a checkpoint; the last [`CHECKPOINTS`] are kept.
+    /// Publishes the state hash at a checkpoint (sequences begin at 1); the last [`CHECKPOINTS`] are kept.
     pub fn publish_checkpoint(&mut self, checkpoint: StateCheckpoint) {
         let place = self.checkpoints % CHECKPOINTS;
         self.checkpoints += 1;
         let payload = [u64::from(checkpoint.gateway), checkpoint.journal_sequence, checkpoint.state_hash];
-        stamped::write(&self.words, word::CHECKPOINTS + place * GROUP, &payload);
+        stamped::write(&self.words, checkpoint_word(place), &payload);
     }
 
     /// The gating cursor in `slot`, a view of one word: for the ring reader that stores the last sequence consumed.
@@ -292,137 +299,15 @@ impl StatusWriter {
     }
 }
 
+const fn fence_word(place: usize) -> usize {
+    word::FENCES + place * GROUP
+}
+
+const fn checkpoint_word(place: usize) -> usize {
+    word::CHECKPOINTS + place * GROUP
+}
+
 fn cursor_words(words: &SharedWords, slot: usize) -> SharedWords {
     assert!(slot < GATING_CURSORS, "gating cursor {slot} of {GATING_CURSORS}");
     words.slice(word::CURSORS + slot * LINE, 1)
-}
-
-/// Everyone else's view: loads only, tolerant of garbage.
-#[derive(Clone, Debug)]
-pub struct StatusReader {
-    words: SharedWords,
-}
-
-impl StatusReader {
-    /// A reader of `body`.
-    ///
-    /// # Panics
-    /// When `body` is not [`STATUS_WORDS`] long.
-    #[must_use]
-    pub fn new(body: &SharedWords) -> Self {
-        assert_eq!(body.len(), STATUS_WORDS, "a status region's body");
-        Self { words: body.read_only() }
-    }
-
-    fn load(&self, index: usize) -> u64 {
-        self.words.load(index, Ordering::Acquire)
-    }
-
-    /// Last time that the duty cycle ran.
-    #[must_use]
-    pub fn heartbeat(&self) -> Nanos {
-        Nanos(self.load(word::HEARTBEAT_NS))
-    }
-
-    /// Work done so far.
-    #[must_use]
-    pub fn progress(&self) -> u64 {
-        self.load(word::PROGRESS)
-    }
-
-    /// The state; `None` when never started or garbage.
-    #[must_use]
-    pub fn state(&self) -> Option<ProcessState> {
-        u8::try_from(self.load(word::STATE)).ok().and_then(ProcessState::from_u8)
-    }
-
-    /// Restart epoch.
-    #[must_use]
-    pub fn epoch(&self) -> u64 {
-        self.load(word::EPOCH)
-    }
-
-    /// Process id; 0 = never started or garbage.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        u32::try_from(self.load(word::PID)).unwrap_or(0)
-    }
-
-    /// Whether it may open orders: exactly 1 says so.
-    #[must_use]
-    pub fn armed(&self) -> bool {
-        self.load(word::ARMED) == 1
-    }
-
-    /// Allocations since the duty cycle began.
-    #[must_use]
-    pub fn allocations_after_start(&self) -> u64 {
-        self.load(word::ALLOCATIONS)
-    }
-
-    /// Last `control` message acted on.
-    #[must_use]
-    pub fn last_control_sequence(&self) -> u64 {
-        self.load(word::LAST_CONTROL)
-    }
-
-    /// What it last saw on the kill page; `None` when it never looked, or is writing it.
-    #[must_use]
-    pub fn kill_echo(&self) -> Option<KillEcho> {
-        let [generation, echoed_ns, journal_sequence] = self.group(word::KILL_ECHO)?;
-        Some(KillEcho { generation, echoed_ns: Nanos(echoed_ns), journal_sequence })
-    }
-
-    /// The newest fence of (role, index) that this gateway journaled.
-    #[must_use]
-    pub fn fence_echo(&self, role: Role, index: u8) -> Option<FenceEcho> {
-        self.fence_echoes().find(|fence| fence.role == role && fence.index == index)
-    }
-
-    /// Every fence echoed.
-    pub fn fence_echoes(&self) -> impl Iterator<Item = FenceEcho> + '_ {
-        (0..FENCE_ECHOES).filter_map(|place| {
-            let [identity, epoch, journal_sequence] = self.group(word::FENCES + place * GROUP)?;
-            let role = Role::from_u8(identity as u8)?;
-            Some(FenceEcho { role, index: (identity >> 8) as u8, epoch, journal_sequence })
-        })
-    }
-
-    /// The checkpoints kept, in no order; journal sequence and hash are always of one checkpoint.
-    pub fn checkpoints(&self) -> impl Iterator<Item = StateCheckpoint> + '_ {
-        (0..CHECKPOINTS).filter_map(|place| {
-            let [gateway, journal_sequence, state_hash] = self.group(word::CHECKPOINTS + place * GROUP)?;
-            Some(StateCheckpoint { gateway: u8::try_from(gateway).ok()?, journal_sequence, state_hash })
-        })
-    }
-
-    /// The gating cursor in `slot`, a read-only view of one word: for the ring writer's gate.
-    ///
-    /// # Panics
-    /// When `slot` is not below [`GATING_CURSORS`].
-    #[must_use]
-    pub fn cursor_words(&self, slot: usize) -> SharedWords {
-        cursor_words(&self.words, slot)
-    }
-
-    /// Where it is in every ring that it reads.
-    pub fn positions(&self) -> impl Iterator<Item = ReaderPosition> + '_ {
-        (0..READER_POSITIONS).filter_map(|slot| {
-            let first = word::POSITIONS + slot * LINE;
-            let ring = RingId::from_u32(u32::try_from(self.load(first)).ok()?)?;
-            let (next_sequence, laps, missed) = (self.load(first + 1), self.load(first + 2), self.load(first + 3));
-            Some(ReaderPosition { ring, next_sequence, laps, missed })
-        })
-    }
-
-    /// The counter table.
-    #[must_use]
-    pub fn counters(&self) -> CounterTable {
-        CounterTable::new(self.words.slice(word::COUNTERS, COUNTER_TABLE_WORDS))
-    }
-
-    /// A stamped group that was written at least once.
-    fn group(&self, first: usize) -> Option<[u64; GROUP - 1]> {
-        stamped::read(&self.words, first).ok().filter(|&(stamp, _)| stamp != 0).map(|(_, payload)| payload)
-    }
 }

@@ -25,7 +25,7 @@ byte_code! {
         Poll = 1,
         /// The machine's deadline was reached.
         Timer = 2,
-        /// The kill page changed: value[0] is the sum of the latched generations.
+        /// The kill page changed: value[0] is the newest latched generation, 0 = released.
         Kill = 3,
         /// A lease changed: code = Role, index = its index, value[0] = 1 held, 0 lost.
         Lease = 4,

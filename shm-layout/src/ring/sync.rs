@@ -152,4 +152,12 @@ impl SharedWords {
     pub fn fetch_add(&self, index: usize, value: u64, ordering: Ordering) -> u64 {
         self.word_mut(index).fetch_add(value, ordering)
     }
+
+    /// Replaces the word at `index` if it is `current`. True when it was.
+    ///
+    /// # Panics
+    /// When `index` is not in view or the view is read-only.
+    pub fn compare_exchange(&self, index: usize, current: u64, value: u64) -> bool {
+        self.word_mut(index).compare_exchange(current, value, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
 }
