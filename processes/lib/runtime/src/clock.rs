@@ -1,12 +1,13 @@
 //! The instance's one time line: nanoseconds since the Unix epoch, from the time stamp counter.
 //!
 //! ```text
-//! ns(t) = base_ns + (t − base_tsc) · rate        rate = ns per tick, 32.32 fixed point
+//! ns(t) = anchor.ns + (t − anchor.tsc) · mult / 2^shift
 //! ```
 //! The supervisor measures the line once and publishes it; every process copies it and never steps or slews. Its offset
 //! to CLOCK_REALTIME drifts, is sampled each second, and serves to convert kernel stamps only. Nothing reads the system
 //! clock between an input and its last output.
 
+pub use shm_layout::clock_anchor::ClockAnchor;
 use shm_layout::types::Nanos;
 use std::time::Duration;
 
@@ -19,47 +20,55 @@ pub enum Counter {
     Monotonic,
 }
 
-/// A line: where it starts and how fast it runs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TimeLine {
-    /// The counter it runs on.
-    pub counter: Counter,
-    /// Counter at the anchor.
-    pub base_ticks: u64,
-    /// Unix nanoseconds at the anchor.
-    pub base_ns: u64,
-    /// Nanoseconds per tick, in 2⁻³² units.
-    pub rate: u64,
-}
-
 /// Least time over which the rate is measured: an error of 50 ns at both ends is then 2.5 ppm.
 pub const CALIBRATION: Duration = Duration::from_millis(40);
 
-impl TimeLine {
-    /// Measures a line for this machine; blocks for [`CALIBRATION`]. Only the supervisor does so, once per instance.
+/// Ticks per second of a line on CLOCK_MONOTONIC. A line of exactly this rate is one: [`calibrate`] never gives it to a
+/// TSC, so that the anchor alone says which counter to read.
+const MONOTONIC_HZ: u64 = 1_000_000_000;
+
+/// Measures the instance's line; blocks for [`CALIBRATION`]. Only the supervisor does so, once per instance's boot.
+#[must_use]
+pub fn calibrate() -> ClockAnchor {
+    if !has_invariant_tsc() {
+        let (ticks, real) = paired(monotonic_ns, realtime_ns);
+        return ClockAnchor::new(ticks, Nanos(real), MONOTONIC_HZ).expect("1 GHz fits");
+    }
+    let (tsc_first, raw_first) = paired(tsc, monotonic_raw_ns);
+    std::thread::sleep(CALIBRATION);
+    let (tsc_last, raw_last) = paired(tsc, monotonic_raw_ns);
+    let (base, real) = paired(tsc, realtime_ns);
+    let (ticks, ns) = (u128::from(tsc_last - tsc_first), u128::from(raw_last - raw_first));
+    let measured = (ticks * 1_000_000_000 / ns.max(1)) as u64;
+    let hz = if measured == MONOTONIC_HZ { MONOTONIC_HZ + 1 } else { measured };
+    ClockAnchor::new(base, Nanos(real), hz).expect("an invariant TSC is faster than 4 MHz")
+}
+
+/// The counter that an anchor runs on.
+#[must_use]
+pub fn counter_of(anchor: &ClockAnchor) -> Counter {
+    let monotonic = ClockAnchor::new(anchor.tsc, Nanos(anchor.ns), MONOTONIC_HZ);
+    if monotonic == Some(*anchor) { Counter::Monotonic } else { Counter::Tsc }
+}
+
+/// A process's copy of the line.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    anchor: ClockAnchor,
+    counter: Counter,
+}
+
+impl Clock {
+    /// A clock on the instance's line.
     #[must_use]
-    pub fn calibrate() -> Self {
-        if !has_invariant_tsc() {
-            let (ticks, real) = paired(monotonic_ns, realtime_ns);
-            return Self { counter: Counter::Monotonic, base_ticks: ticks, base_ns: real, rate: 1 << 32 };
-        }
-        let (tsc_first, raw_first) = paired(tsc, monotonic_raw_ns);
-        std::thread::sleep(CALIBRATION);
-        let (tsc_last, raw_last) = paired(tsc, monotonic_raw_ns);
-        let (base_ticks, base_ns) = paired(tsc, realtime_ns);
-        let (ticks, ns) = (u128::from(tsc_last - tsc_first), u128::from(raw_last - raw_first));
-        assert!(ticks > 0, "an invariant TSC stood still");
-        let rate = u64::try_from((ns << 32) / ticks).expect("a counter slower than 1 Hz");
-        Self { counter: Counter::Tsc, base_ticks, base_ns, rate }
+    pub fn new(anchor: ClockAnchor) -> Self {
+        Self { anchor, counter: counter_of(&anchor) }
     }
 
-    /// The time at a counter value; before the anchor it runs backwards, as a line does.
+    /// Its line.
     #[must_use]
-    pub const fn at(&self, ticks: u64) -> Nanos {
-        Nanos(match ticks.checked_sub(self.base_ticks) {
-            Some(after) => self.base_ns + scale(after, self.rate),
-            None => self.base_ns.saturating_sub(scale(self.base_ticks - ticks, self.rate)),
-        })
+    pub const fn anchor(&self) -> &ClockAnchor {
+        &self.anchor
     }
 
     /// A note for the operator when the line does not run on the TSC.
@@ -70,38 +79,14 @@ impl TimeLine {
             Counter::Monotonic => Some("clock: no invariant TSC on this machine, using CLOCK_MONOTONIC (slower reads)"),
         }
     }
-}
-
-const fn scale(ticks: u64, rate: u64) -> u64 {
-    ((ticks as u128 * rate as u128) >> 32) as u64
-}
-
-/// A process's copy of the line.
-#[derive(Clone, Copy, Debug)]
-pub struct Clock {
-    line: TimeLine,
-}
-
-impl Clock {
-    /// A clock on a line.
-    #[must_use]
-    pub const fn new(line: TimeLine) -> Self {
-        Self { line }
-    }
-
-    /// Its line.
-    #[must_use]
-    pub const fn line(&self) -> &TimeLine {
-        &self.line
-    }
 
     /// Now. No fence: a stamp may move by the few instructions that the CPU reorders.
     #[inline]
     #[must_use]
     pub fn now(&self) -> Nanos {
-        match self.line.counter {
-            Counter::Tsc => self.line.at(tsc()),
-            Counter::Monotonic => self.line.at(monotonic_ns()),
+        match self.counter {
+            Counter::Tsc => self.anchor.at(tsc()),
+            Counter::Monotonic => self.anchor.at(monotonic_ns()),
         }
     }
 
@@ -184,20 +169,9 @@ fn monotonic_raw_ns() -> u64 {
 mod tests {
     use super::*;
 
-    const GHZ_2: TimeLine = TimeLine { counter: Counter::Tsc, base_ticks: 1_000, base_ns: 5_000_000, rate: 1 << 31 };
-
-    #[test]
-    fn a_line_is_exact_over_a_week_and_runs_both_ways() {
-        assert_eq!(GHZ_2.at(1_000), Nanos(5_000_000));
-        assert_eq!(GHZ_2.at(3_000), Nanos(5_001_000));
-        assert_eq!(GHZ_2.at(0), Nanos(4_999_500));
-        let week_ns = 7 * 24 * 3600 * 1_000_000_000_u64;
-        assert_eq!(GHZ_2.at(1_000 + 2 * week_ns), Nanos(5_000_000 + week_ns));
-    }
-
     #[test]
     fn the_calibrated_clock_goes_forward_near_real_time() {
-        let clock = Clock::new(TimeLine::calibrate());
+        let clock = Clock::new(calibrate());
         let mut last = clock.now();
         for _ in 0..10_000 {
             let now = clock.now();
@@ -216,9 +190,14 @@ mod tests {
     }
 
     #[test]
-    fn the_fallback_line_counts_nanoseconds() {
-        let line = TimeLine { counter: Counter::Monotonic, base_ticks: 10, base_ns: 100, rate: 1 << 32 };
-        assert_eq!(line.at(25), Nanos(115));
-        assert!(line.note().is_some());
+    fn the_anchor_alone_says_which_counter_it_runs_on() {
+        let fallback = ClockAnchor::new(10, Nanos(100), 1_000_000_000).unwrap();
+        assert_eq!((fallback.at(25), counter_of(&fallback)), (Nanos(115), Counter::Monotonic));
+        assert!(Clock::new(fallback).note().is_some());
+        let near = ClockAnchor::new(10, Nanos(100), 1_000_000_001).unwrap();
+        assert_eq!(counter_of(&near), Counter::Tsc);
+        let started = monotonic_ns();
+        let clock = Clock::new(ClockAnchor::new(started, Nanos(5), 1_000_000_000).unwrap());
+        assert!(clock.now() >= Nanos(5));
     }
 }

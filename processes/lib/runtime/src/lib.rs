@@ -9,11 +9,24 @@
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 compile_error!("Tickway runs on Linux on x86-64");
 
+pub mod affinity;
+pub mod alloc;
+pub mod anchor;
+pub mod child;
 pub mod clock;
 pub mod config;
+pub mod control_page;
+pub mod duty_cycle;
 pub mod error;
+pub mod failpoint;
 pub mod hash;
+pub mod heartbeat;
 pub mod instance;
+pub mod kill_file;
+pub mod log;
 pub mod mmap;
+pub mod signal;
+pub mod socket;
+pub mod wait;
 
 pub use error::RuntimeError;

@@ -121,6 +121,15 @@ fn no_space(path: &Path, bytes: u64) -> RuntimeError {
 /// # Errors
 /// When the file is missing, its size is not `expected_bytes` (or not whole words), or the map is refused.
 pub fn map_region(path: &Path, access: Access, expected_bytes: Option<u64>) -> Result<Mapped, RuntimeError> {
+    map_file(path, access, expected_bytes).map(|(mapped, _, _)| mapped)
+}
+
+/// As [`map_region`], with the map and the file, for what must be synced.
+pub(crate) fn map_file(
+    path: &Path,
+    access: Access,
+    expected_bytes: Option<u64>,
+) -> Result<(Mapped, Arc<MmapRaw>, File), RuntimeError> {
     let writable = access == Access::ReadWrite;
     let opened = OpenOptions::new().read(true).write(writable).open(path);
     let file = opened.map_err(|error| RuntimeError::file("open", path, error))?;
@@ -142,11 +151,12 @@ pub fn map_region(path: &Path, access: Access, expected_bytes: Option<u64>) -> R
     let map = map.map_err(|error| RuntimeError::file("map", path, error))?;
     let mlock = lock_pages(&map);
     let (first, words) = (map.as_ptr().cast::<u64>(), map.len() / 8);
+    let map = Arc::new(map);
     // SAFETY: a map is page-aligned and `words` words long; the file was opened with the rights that `writable` says;
     // the size was checked and nobody truncates a region; `MmapRaw` never forms a reference and lives in the owner.
-    let words = unsafe { SharedWords::from_raw(first, words, writable, Arc::new(map)) };
+    let words = unsafe { SharedWords::from_raw(first, words, writable, map.clone()) };
     touch(&words);
-    Ok(Mapped { words, mlock })
+    Ok((Mapped { words, mlock }, map, file))
 }
 
 fn lock_pages(map: &MmapRaw) -> MlockOutcome {

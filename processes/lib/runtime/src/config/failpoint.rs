@@ -16,13 +16,16 @@ pub enum FailpointAction {
     SleepMs(u32),
 }
 
-/// One armed point: `"kill"`, or `{ action = "kill", after = 3 }`.
+/// One armed point: `"kill"`, or `{ action = "kill", after = 3, lives = 2 }`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FailpointArm {
     /// What it does.
     pub action: FailpointAction,
     /// Hits that pass unharmed before it acts.
     pub after: u32,
+    /// In how many lives of a process it is armed, from the first on; 0 = in all. 1 unless said, so that the restarted
+    /// process lives.
+    pub lives: u32,
 }
 
 /// The points by name.
@@ -66,25 +69,26 @@ impl<'de> Visitor<'de> for ArmVisitor {
     type Value = FailpointArm;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"kill\", \"spin\", \"sleep:MS\" or { action = \"…\", after = hits }")
+        f.write_str("\"kill\", \"spin\", \"sleep:MS\" or { action = \"…\", after = hits, lives = count }")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<FailpointArm, E> {
         let action = FailpointAction::parse(text);
         let action = action.ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))?;
-        Ok(FailpointArm { action, after: 0 })
+        Ok(FailpointArm { action, after: 0, lives: 1 })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<FailpointArm, A::Error> {
-        let (mut action, mut after) = (None, 0);
+        let (mut action, mut after, mut lives) = (None, 0, 1);
         while let Some(key) = entries.next_key::<String>()? {
             match key.as_str() {
                 "action" => action = Some(entries.next_value()?),
                 "after" => after = entries.next_value()?,
-                _ => return Err(A::Error::unknown_field(&key, &["action", "after"])),
+                "lives" => lives = entries.next_value()?,
+                _ => return Err(A::Error::unknown_field(&key, &["action", "after", "lives"])),
             }
         }
-        Ok(FailpointArm { action: action.ok_or_else(|| A::Error::missing_field("action"))?, after })
+        Ok(FailpointArm { action: action.ok_or_else(|| A::Error::missing_field("action"))?, after, lives })
     }
 }
 
@@ -97,9 +101,10 @@ impl<'de> Deserialize<'de> for FailpointArm {
 impl Serialize for FailpointArm {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeMap;
-        let mut map = serializer.serialize_map(Some(2))?;
+        let mut map = serializer.serialize_map(Some(3))?;
         map.serialize_entry("action", &self.action.to_string())?;
         map.serialize_entry("after", &self.after)?;
+        map.serialize_entry("lives", &self.lives)?;
         map.end()
     }
 }

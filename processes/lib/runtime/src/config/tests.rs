@@ -104,9 +104,9 @@ fn failpoints_need_leave_and_read_both_forms() {
     assert_eq!(error.key, "failpoint");
     let allowed = DEMO.replacen("[host]", "[host]\nallow_failpoints = true", 1);
     let with = |text: &str| HostFile::parse("f.toml", &format!("{allowed}\n[failpoint]\n{text}\n"));
-    let file = with("\"a.b\" = \"sleep:20\"\nc = { action = \"kill\", after = 3 }\n").unwrap();
-    assert_eq!(file.failpoints()["a.b"], FailpointArm { action: FailpointAction::SleepMs(20), after: 0 });
-    assert_eq!(file.failpoints()["c"], FailpointArm { action: FailpointAction::Kill, after: 3 });
+    let file = with("\"a.b\" = \"sleep:20\"\nc = { action = \"kill\", after = 3, lives = 2 }\n").unwrap();
+    assert_eq!(file.failpoints()["a.b"], FailpointArm { action: FailpointAction::SleepMs(20), after: 0, lives: 1 });
+    assert_eq!(file.failpoints()["c"], FailpointArm { action: FailpointAction::Kill, after: 3, lives: 2 });
     assert_eq!(HostFile::parse("f.toml", file.echo()).unwrap().failpoints(), file.failpoints());
     assert_eq!(with("c = \"explode\"").unwrap_err().key, "failpoint.c");
     assert!(with("c = { after = 1 }").unwrap_err().what.contains("missing field `action`"));

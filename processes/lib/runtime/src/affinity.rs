@@ -1,0 +1,139 @@
+//! Which core each hot process gets, and pinning to it.
+//!
+//! core_affinity aborts the process on an id that the kernel does not know, so every id is first held against the CPUs
+//! that this process may use.
+
+use crate::config::{CoreSpec, WaitSpec};
+use crate::error::RuntimeError;
+use crate::wait::WaitStrategy;
+use nix::sched::{CpuSet, sched_getaffinity};
+use nix::unistd::Pid;
+
+/// The CPUs that this process may run on, ascending. After [`pin`] that is one.
+///
+/// # Errors
+/// When the kernel does not say.
+pub fn allowed_cpus() -> Result<Vec<usize>, RuntimeError> {
+    let set = sched_getaffinity(Pid::from_raw(0))
+        .map_err(|error| RuntimeError::system("read the allowed CPUs", error.into(), "see `tickway doctor`"))?;
+    Ok((0..CpuSet::count()).filter(|cpu| set.is_set(*cpu).unwrap_or(false)).collect())
+}
+
+/// Pins the calling thread to one CPU.
+///
+/// # Errors
+/// When the id is not among the allowed ones (they are listed), or the kernel refuses.
+pub fn pin(core: usize) -> Result<(), RuntimeError> {
+    let allowed = allowed_cpus()?;
+    check_allowed(core, &allowed)?;
+    if core_affinity::set_for_current(core_affinity::CoreId { id: core }) {
+        return Ok(());
+    }
+    Err(RuntimeError::refused(format!("the kernel refused to pin to CPU {core}"), "correct host.cores"))
+}
+
+fn check_allowed(core: usize, allowed: &[usize]) -> Result<(), RuntimeError> {
+    if allowed.contains(&core) {
+        return Ok(());
+    }
+    let what = format!("CPU {core} is not one this process may use (it may use {})", listed(allowed));
+    Err(RuntimeError::refused(what, "correct host.cores, or the cpuset or taskset of the shell"))
+}
+
+fn listed(cpus: &[usize]) -> String {
+    cpus.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Who runs where, and how it waits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CorePlan {
+    /// CPU of each hot process, in role order.
+    pub cores: Vec<usize>,
+    /// How the hot processes wait.
+    pub wait: WaitStrategy,
+    /// The choice in one line, to be printed.
+    pub line: String,
+}
+
+/// Spreads `hot` processes over the CPUs that this process may use.
+///
+/// # Errors
+/// When a listed CPU is not among them.
+pub fn plan_cores(hot: usize, cores: &CoreSpec, wait: WaitSpec, nap_us: u32) -> Result<CorePlan, RuntimeError> {
+    plan_over(&allowed_cpus()?, hot, cores, wait, nap_us)
+}
+
+fn plan_over(
+    allowed: &[usize],
+    hot: usize,
+    spec: &CoreSpec,
+    wait: WaitSpec,
+    nap_us: u32,
+) -> Result<CorePlan, RuntimeError> {
+    let (pool, cold_has_room) = match spec {
+        // The first CPU is left to the cold processes and the kernel, where that leaves each hot process one.
+        CoreSpec::Auto if allowed.len() > hot => (allowed[1..].to_vec(), true),
+        CoreSpec::Auto => (allowed.to_vec(), false),
+        CoreSpec::Listed(listed) => {
+            listed.iter().try_for_each(|core| check_allowed(*core, allowed))?;
+            (listed.clone(), allowed.len() > hot)
+        }
+    };
+    if pool.is_empty() {
+        return Err(RuntimeError::refused("host.cores lists no CPU", "list CPU ids or write \"auto\""));
+    }
+    let cores: Vec<usize> = (0..hot).map(|process| pool[process % pool.len()]).collect();
+    let alone = pool.len() >= hot && cold_has_room;
+    let wait = match wait {
+        WaitSpec::Auto if alone => WaitStrategy::Spin,
+        WaitSpec::Auto | WaitSpec::Yield => WaitStrategy::Yield,
+        WaitSpec::Spin => WaitStrategy::Spin,
+        WaitSpec::Nap => WaitStrategy::Nap(nap_us),
+    };
+    let why = if alone { "each has a CPU of its own" } else { "CPUs are shared" };
+    let line = format!("cores: {hot} hot processes on CPUs [{}], wait {wait} ({why})", listed(&cores));
+    Ok(CorePlan { cores, wait, line })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spins_only_where_each_has_its_own_and_one_is_left() {
+        let plan = |allowed: &[usize], hot| plan_over(allowed, hot, &CoreSpec::Auto, WaitSpec::Auto, 50).unwrap();
+        let wide = plan(&[0, 1, 2, 3, 4], 4);
+        assert_eq!((wide.cores.as_slice(), wide.wait), (&[1, 2, 3, 4][..], WaitStrategy::Spin));
+        let narrow = plan(&[0, 1], 4);
+        assert_eq!((narrow.cores.as_slice(), narrow.wait), (&[0, 1, 0, 1][..], WaitStrategy::Yield));
+        assert!(
+            narrow.line.contains("[0, 1, 0, 1]") && narrow.line.contains("yield") && narrow.line.contains("shared")
+        );
+        assert_eq!(plan(&[3, 7], 2).wait, WaitStrategy::Yield, "nothing is left for the cold ones");
+    }
+
+    #[test]
+    fn listed_ids_are_checked_and_wishes_obeyed() {
+        let listed = CoreSpec::Listed(vec![2, 9]);
+        let error = plan_over(&[0, 1, 2], 2, &listed, WaitSpec::Auto, 50).unwrap_err().to_string();
+        assert!(error.contains("CPU 9") && error.contains("0, 1, 2"), "{error}");
+        let listed = CoreSpec::Listed(vec![2, 1]);
+        let plan = plan_over(&[0, 1, 2], 2, &listed, WaitSpec::Nap, 70).unwrap();
+        assert_eq!((plan.cores, plan.wait), (vec![2, 1], WaitStrategy::Nap(70)));
+        assert!(plan_over(&[0], 1, &CoreSpec::Listed(vec![]), WaitSpec::Auto, 50).is_err());
+    }
+
+    #[test]
+    fn an_id_that_does_not_exist_is_an_error_and_a_good_one_pins() {
+        let error = pin(5000).unwrap_err().to_string();
+        assert!(error.contains("CPU 5000"), "{error}");
+        // In a thread of its own: the affinity is the thread's.
+        std::thread::spawn(|| {
+            let last = *allowed_cpus().unwrap().last().unwrap();
+            pin(last).unwrap();
+            assert_eq!(allowed_cpus().unwrap(), [last]);
+        })
+        .join()
+        .unwrap();
+    }
+}

@@ -1,0 +1,94 @@
+//! The run loop of every process: clock, duty cycle, heartbeat and progress, stop flag, wait.
+
+use crate::alloc;
+use crate::clock::Clock;
+use crate::signal;
+use crate::wait::WaitStrategy;
+use shm_layout::status::{ProcessState, StatusWriter};
+use shm_layout::types::Nanos;
+
+/// A process's shell, as the loop sees it. Several agents may share one process.
+pub trait Agent {
+    /// Does what there is to do at `now` and returns how much that was; 0 = idle. It never blocks.
+    fn duty_cycle(&mut self, now: Nanos) -> usize;
+}
+
+/// What the loop needs beside the agent.
+#[derive(Debug)]
+pub struct RunLoop {
+    /// The instance's time line.
+    pub clock: Clock,
+    /// A view of this process's status region; the loop stores heartbeat, progress, state and the allocation count.
+    pub status: StatusWriter,
+    /// How to wait when idle.
+    pub wait: WaitStrategy,
+}
+
+/// Runs the agent until a stop is asked for (SIGINT, SIGTERM); allocations are counted from the first pass on.
+pub fn run(agent: &mut impl Agent, around: &RunLoop) {
+    run_until(agent, around, signal::stop_requested);
+}
+
+/// As [`run`], until `stop` says so: for tests and for agents that share a process.
+pub fn run_until(agent: &mut impl Agent, around: &RunLoop, mut stop: impl FnMut() -> bool) {
+    let status = &around.status;
+    status.set_state(ProcessState::Running);
+    alloc::start_counting();
+    let mut allocations = 0;
+    while !stop() {
+        let now = around.clock.now();
+        let work_count = agent.duty_cycle(now);
+        status.heartbeat(now);
+        if work_count != 0 {
+            status.add_progress(work_count as u64);
+        }
+        let counted = alloc::allocations();
+        if counted != allocations {
+            allocations = counted;
+            status.set_allocations_after_start(counted);
+        }
+        around.wait.idle(work_count);
+    }
+    alloc::stop_counting();
+    status.set_state(ProcessState::Stopping);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::calibrate;
+    use shm_layout::ring::sync::SharedWords;
+    use shm_layout::status::{STATUS_WORDS, StatusReader};
+
+    struct Worker {
+        passes: usize,
+        last: Nanos,
+    }
+
+    impl Agent for Worker {
+        fn duty_cycle(&mut self, now: Nanos) -> usize {
+            assert!(now >= self.last);
+            (self.passes, self.last) = (self.passes + 1, now);
+            // Work on every second pass: 2 units.
+            if self.passes.is_multiple_of(2) { 2 } else { 0 }
+        }
+    }
+
+    #[test]
+    fn each_pass_beats_and_adds_the_work_done() {
+        let _turn = alloc::COUNTING.lock().unwrap();
+        let body = SharedWords::heap(STATUS_WORDS);
+        let status = StatusWriter::start(&body, 3, 42, Nanos(0));
+        let around = RunLoop { clock: Clock::new(calibrate()), status, wait: WaitStrategy::Yield };
+        let mut worker = Worker { passes: 0, last: Nanos(0) };
+        let mut passes = 0;
+        run_until(&mut worker, &around, || {
+            passes += 1;
+            passes > 10
+        });
+        let reader = StatusReader::new(&body);
+        assert_eq!((worker.passes, reader.progress()), (10, 10));
+        assert_eq!(reader.heartbeat(), worker.last);
+        assert_eq!(reader.state(), Some(ProcessState::Stopping));
+    }
+}

@@ -1,0 +1,62 @@
+//! Signals: SIGINT and SIGTERM ask for an orderly stop; a closed pipe and a file-size limit are error returns, not deaths.
+//!
+//! PR_SET_PDEATHSIG is never set: traders survive their supervisor.
+
+use crate::error::RuntimeError;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static STOP: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn on_stop(_signal: libc::c_int) {
+    // A store to an atomic is async-signal-safe.
+    STOP.store(true, Ordering::Release);
+}
+
+/// Installs the handlers, once, at the start of every process.
+///
+/// # Errors
+/// When the kernel refuses a handler.
+pub fn install() -> Result<(), RuntimeError> {
+    // No SA_RESTART: a napping or polling process wakes up to stop.
+    set(Signal::SIGINT, SigHandler::Handler(on_stop))?;
+    set(Signal::SIGTERM, SigHandler::Handler(on_stop))?;
+    set(Signal::SIGPIPE, SigHandler::SigIgn)?;
+    set(Signal::SIGXFSZ, SigHandler::SigIgn)
+}
+
+fn set(signal: Signal, handler: SigHandler) -> Result<(), RuntimeError> {
+    let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler only stores to an atomic, which is async-signal-safe, and lives as long as the program.
+    let installed = unsafe { sigaction(signal, &action) };
+    installed
+        .map(|_previous| ())
+        .map_err(|error| RuntimeError::system(format!("handle {signal}"), error.into(), "see `tickway doctor`"))
+}
+
+/// True once a stop was asked for.
+#[inline]
+#[must_use]
+pub fn stop_requested() -> bool {
+    STOP.load(Ordering::Acquire)
+}
+
+/// Asks this process to stop, as SIGTERM does.
+pub fn request_stop() {
+    STOP.store(true, Ordering::Release);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sigterm_asks_for_a_stop_and_sigpipe_is_survived() {
+        install().unwrap();
+        nix::sys::signal::raise(Signal::SIGPIPE).unwrap();
+        nix::sys::signal::raise(Signal::SIGXFSZ).unwrap();
+        assert!(!stop_requested());
+        nix::sys::signal::raise(Signal::SIGTERM).unwrap();
+        assert!(stop_requested());
+    }
+}

@@ -1,0 +1,72 @@
+//! How a process waits after a duty cycle that found no work.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The strategy, fixed at start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WaitStrategy {
+    /// Never leaves the core: only where each hot process has one of its own.
+    Spin,
+    /// `sched_yield` from the first empty poll: where processes share cores.
+    Yield,
+    /// Sleeps this many microseconds: cold processes.
+    Nap(u32),
+}
+
+impl WaitStrategy {
+    /// Waits, if the duty cycle had no work.
+    #[inline]
+    pub fn idle(self, work_count: usize) {
+        if work_count != 0 {
+            return;
+        }
+        match self {
+            Self::Spin => std::hint::spin_loop(),
+            Self::Yield => std::thread::yield_now(),
+            Self::Nap(us) => std::thread::sleep(Duration::from_micros(u64::from(us))),
+        }
+    }
+}
+
+impl fmt::Display for WaitStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Spin => f.write_str("spin"),
+            Self::Yield => f.write_str("yield"),
+            Self::Nap(us) => write!(f, "nap:{us}"),
+        }
+    }
+}
+
+impl FromStr for WaitStrategy {
+    type Err = String;
+
+    /// `spin`, `yield` or `nap:50`: how the supervisor tells a child.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let nap = || text.strip_prefix("nap:")?.parse().ok().map(Self::Nap);
+        match text {
+            "spin" => Ok(Self::Spin),
+            "yield" => Ok(Self::Yield),
+            _ => nap().ok_or_else(|| format!("{text:?} is not spin, yield or nap:MICROSECONDS")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn written_and_read_back() {
+        for (wait, text) in
+            [(WaitStrategy::Spin, "spin"), (WaitStrategy::Yield, "yield"), (WaitStrategy::Nap(50), "nap:50")]
+        {
+            assert_eq!(wait.to_string(), text);
+            assert_eq!(text.parse(), Ok(wait));
+            wait.idle(0);
+        }
+        assert!("nap:".parse::<WaitStrategy>().is_err());
+    }
+}
