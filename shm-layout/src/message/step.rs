@@ -14,7 +14,7 @@
 //! ```
 
 use super::{BadMessage, Words64, kind_of};
-use crate::types::{InstrumentId, Nanos, byte_code};
+use crate::types::{BookValidity, InstrumentId, Nanos, Price, TradingStatus, byte_code};
 use std::mem::{offset_of, size_of};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute};
 
@@ -29,7 +29,8 @@ byte_code! {
         Kill = 3,
         /// A lease changed: code = Role, index = its index, value[0] = 1 held, 0 lost.
         Lease = 4,
-        /// Risk read a reference: code = BookValidity, index = TradingStatus, value = bid, ask, image's receive_ns.
+        /// Risk or a strategy read a [`Reference`]: code = BookValidity, index = TradingStatus, value = bid, ask,
+        /// receive_ns, through_sequence = channel_sequence.
         Reference = 5,
         /// The machine was constructed: value[0] = epoch, value[1] = snapshot's through_journal_sequence.
         Start = 6,
@@ -94,5 +95,85 @@ impl Step {
     #[must_use]
     pub fn kind(&self) -> StepKind {
         StepKind::from_u8(self.kind).expect("decode checked the kind")
+    }
+}
+
+/// An instrument's state as a shell read it from the market image: given to risk and to strategies as an input, recorded
+/// when it changes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reference {
+    /// Row of the instrument table.
+    pub instrument_id: InstrumentId,
+    /// Whether its book may be traded on.
+    pub validity: BookValidity,
+    /// Its trading status.
+    pub trading_status: TradingStatus,
+    /// Best bid, in 1e-8 of the quote currency; 0 = none.
+    pub bid: Price,
+    /// Best ask; 0 = none.
+    pub ask: Price,
+    /// Last kernel receive stamp of the **channel**, for staleness: a quiet instrument is not stale.
+    pub receive_ns: Nanos,
+    /// Channel sequence that the entry stood at.
+    pub channel_sequence: u64,
+}
+
+impl Reference {
+    /// The step that records it.
+    #[must_use]
+    pub const fn to_step(&self, now: Nanos) -> Step {
+        Step {
+            kind: StepKind::Reference as u8,
+            code: self.validity as u8,
+            index: self.trading_status as u16,
+            ring: 0,
+            through_sequence: self.channel_sequence,
+            now_ns: now,
+            count: 1,
+            instrument_id: self.instrument_id,
+            value: [self.bid.0, self.ask.0, self.receive_ns.0 as i64],
+        }
+    }
+
+    /// The reference of a step; `None` when the step is of another kind or holds an unknown code.
+    #[must_use]
+    pub fn from_step(step: &Step) -> Option<Self> {
+        if step.kind != StepKind::Reference as u8 {
+            return None;
+        }
+        let [bid, ask, receive_ns] = step.value;
+        Some(Self {
+            instrument_id: step.instrument_id,
+            validity: BookValidity::from_u8(step.code)?,
+            trading_status: TradingStatus::from_u8(u8::try_from(step.index).ok()?)?,
+            bid: Price(bid),
+            ask: Price(ask),
+            receive_ns: Nanos(receive_ns as u64),
+            channel_sequence: step.through_sequence,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_returns_from_its_step_and_unknown_codes_do_not() {
+        let reference = Reference {
+            instrument_id: InstrumentId(7),
+            validity: BookValidity::Recovering,
+            trading_status: TradingStatus::Paused,
+            bid: Price(1),
+            ask: Price(i64::MAX),
+            receive_ns: Nanos(u64::MAX),
+            channel_sequence: 99,
+        };
+        let step = Step::decode(&reference.to_step(Nanos(5)).encode()).unwrap();
+        assert_eq!((step.kind(), step.now_ns), (StepKind::Reference, Nanos(5)));
+        assert_eq!(Reference::from_step(&step), Some(reference));
+        assert_eq!(Reference::from_step(&Step { code: 9, ..step }), None);
+        assert_eq!(Reference::from_step(&Step { index: 0x104, ..step }), None);
+        assert_eq!(Reference::from_step(&Step { kind: StepKind::Kill as u8, ..step }), None);
     }
 }
