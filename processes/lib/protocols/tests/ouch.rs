@@ -227,6 +227,7 @@ fn an_appendage_that_contradicts_itself_is_refused() {
         ("00", "half of AL"),
         ("0001", "AL beyond the message"),
         ("0000 01", "bytes after the appendage"),
+        ("0000 02 1d 'x'", "a whole field after the appendage"),
         ("0001 00", "a field without a tag"),
         ("0002 02 01", "a field longer than its appendage"),
         ("0005 04 02 'TIC'", "a firm of three letters"),
