@@ -11,7 +11,8 @@
 //! 8     account_id        u16
 //! 10    reason            u16  RejectReason, 0 = none
 //! 12    limit_version     u32
-//! 16    cl_ord_id         u64  (FIX 11) the order; on a cancel reject the refused request
+//! 16    cl_ord_id         u64  (FIX 11) the order; on a cancel reject the refused request; on PendingCancel and
+//!                              PendingReplace the request
 //! 24    instrument_id     u32
 //! 28    risk_epoch        u32
 //! 32    risk_sequence     u64
@@ -20,12 +21,14 @@
 //! 56    receive_ns        u64  kernel or read stamp of the venue's bytes; 0 when no venue message caused it
 //! 64    gateway_delta_ns  u32  receive_ns to the gateway's read, saturating
 //! 68    parent_id         u32
-//! 72    orig_cl_ord_id    u64  (FIX 41) previous id on a replace; on a cancel reject the order that lives on
+//! 72    orig_cl_ord_id    u64  (FIX 41) previous id on Replaced; on a cancel reject, PendingCancel and PendingReplace the
+//!                              order itself; else 0. Where it is set, it finds the order in a table that has not yet
+//!                              taken the message
 //! 80    price             i64  working limit price (FIX 44)
 //! 88    leaves_qty        i64  (FIX 151)
 //! 96    cum_qty           i64  (FIX 14)
-//! 104   last_qty          i64  (FIX 32), 0 when not a trade
-//! 112   last_px           i64  (FIX 31), 0 when not a trade
+//! 104   last_qty          i64  (FIX 32) on Trade and TradeCancel; on PendingReplace the total quantity asked for; else 0
+//! 112   last_px           i64  (FIX 31) on Trade and TradeCancel; on PendingReplace the price asked for; else 0
 //! ```
 
 use super::{BadMessage, Words128, kind_of};

@@ -1,0 +1,180 @@
+//! Folds a journal into an `OrdersState`: what a restarting strategy, risk or gateway starts from.
+
+use crate::reader::{End, Journal};
+use crate::record::{Fence, Record};
+use orders::{Applied, FoldError, OrdersState};
+use shm_layout::message::execution::{Checkpoint, Execution, ExecutionKind};
+use shm_layout::message::order::OrderRequest;
+use shm_layout::message::{BadMessage, Words128};
+use shm_layout::types::{ClOrdId, Role};
+use zerocopy::transmute;
+
+/// How far to fold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Through {
+    /// To the end.
+    End,
+    /// Through this journal sequence.
+    Sequence(u64),
+    /// Through the fence of this (role, index, epoch).
+    Fence(Role, u8, u32),
+}
+
+/// What was learnt beside orders and positions.
+#[derive(Clone, Debug, Default)]
+pub struct Rebuilt {
+    /// Last sequence folded.
+    pub through_journal_sequence: u64,
+    /// The fence asked for was reached.
+    pub fence: Option<Fence>,
+    /// Per strategy id: the highest ClOrdID of any request of it, also refused ones; `NONE` = none.
+    pub last_cl_ord_ids: Vec<ClOrdId>,
+    /// Per strategy id: the highest `intent_sequence` of any journaled request, for `resume_after`.
+    pub last_intent_sequences: Vec<u64>,
+    /// Highest UserRefNum journaled.
+    pub last_user_ref_num: u32,
+    /// Checkpoints at which the hash was compared.
+    pub checkpoints: u64,
+    /// How the journal ended; `None` when the fold ended before it.
+    pub end: Option<End>,
+}
+
+/// Why a journal could not be folded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum RebuildError {
+    /// A message does not follow from the state.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    /// A payload is not what its type says.
+    #[error("journal sequence {0}: payload is not what its type says")]
+    Payload(u64),
+    /// A message in a payload is not one.
+    #[error("journal sequence {sequence}: {bad}")]
+    Message {
+        /// Journal sequence.
+        sequence: u64,
+        /// What is wrong.
+        bad: BadMessage,
+    },
+    /// The state's hash is not the one that the gateway had.
+    #[error("journal sequence {0}: state hash differs from the checkpoint's")]
+    Hash(u64),
+    /// The journal is not readable further.
+    #[error("journal ends in {0:?}")]
+    Corrupt(End),
+    /// The fence or sequence asked for is not in the journal.
+    #[error("journal ends before the point asked for")]
+    Missing,
+}
+
+/// Folds `journal` into `state`. An unfiltered state is compared with every checkpoint's hash.
+///
+/// # Errors
+/// [`RebuildError`]; the state is then void.
+pub fn rebuild(journal: &Journal<'_>, state: &mut OrdersState, through: Through) -> Result<Rebuilt, RebuildError> {
+    let mut rebuilt = Rebuilt {
+        last_cl_ord_ids: vec![ClOrdId::NONE; usize::from(ClOrdId::STRATEGY_MAX) + 1],
+        last_intent_sequences: vec![0; usize::from(ClOrdId::STRATEGY_MAX) + 1],
+        ..Rebuilt::default()
+    };
+    let mut entries = journal.entries();
+    for entry in entries.by_ref() {
+        let sequence = entry.header.sequence;
+        if matches!(through, Through::Sequence(last) if sequence > last) {
+            return Ok(rebuilt);
+        }
+        let record = entry.record().map_err(|_| RebuildError::Payload(sequence))?;
+        fold(sequence, &record, state, &mut rebuilt)?;
+        rebuilt.through_journal_sequence = sequence;
+        if let (Record::Fence(fence), Through::Fence(role, index, epoch)) = (&record, through)
+            && (fence.role, fence.index, fence.epoch) == (role as u8, index, epoch)
+        {
+            rebuilt.fence = Some(*fence);
+            return Ok(rebuilt);
+        }
+    }
+    rebuilt.end = entries.end();
+    match (rebuilt.end, through) {
+        (Some(end @ End::Corrupt { .. }), _) => Err(RebuildError::Corrupt(end)),
+        (_, Through::Fence(..)) => Err(RebuildError::Missing),
+        (_, Through::Sequence(last)) if rebuilt.through_journal_sequence < last => Err(RebuildError::Missing),
+        _ => Ok(rebuilt),
+    }
+}
+
+/// Folds one record.
+///
+/// # Errors
+/// [`RebuildError`].
+pub fn fold(
+    sequence: u64,
+    record: &Record,
+    state: &mut OrdersState,
+    rebuilt: &mut Rebuilt,
+) -> Result<(), RebuildError> {
+    let bad = |bad| RebuildError::Message { sequence, bad };
+    match record {
+        Record::Intent(intent) => {
+            note(&OrderRequest::decode(&intent.request).map_err(bad)?, rebuilt);
+            rebuilt.last_user_ref_num = rebuilt.last_user_ref_num.max(intent.user_ref_num);
+        }
+        Record::Adopted(adopted) => {
+            note(&OrderRequest::decode(&adopted.request).map_err(bad)?, rebuilt);
+            rebuilt.last_user_ref_num = rebuilt.last_user_ref_num.max(adopted.user_ref_num);
+        }
+        Record::Execution(execution) | Record::CancelReject(execution) => {
+            let words: Words128 = transmute!(execution.report);
+            let message = Execution::decode(&words).map_err(bad)?;
+            if message.journal_sequence() != sequence {
+                return Err(RebuildError::Payload(sequence));
+            }
+            note_id(execution.report.strategy_id, execution.report.cl_ord_id, rebuilt);
+            state.apply(&message)?;
+        }
+        Record::Checkpoint(checkpoint) => {
+            let message = Checkpoint {
+                kind: ExecutionKind::Checkpoint as u8,
+                journal_sequence: sequence,
+                state_hash: checkpoint.state_hash,
+                ..Checkpoint::default()
+            };
+            let applied = state.apply(&Execution::Checkpoint(message))?;
+            if state.strategy().is_none() && applied != Applied::Old {
+                rebuilt.checkpoints += 1;
+                if state.hash() != checkpoint.state_hash {
+                    return Err(RebuildError::Hash(sequence));
+                }
+            }
+        }
+        Record::StartOfDayPosition(start) => {
+            if state.through_journal_sequence() < sequence {
+                state.start_of_day(start.strategy_id, start.instrument_id, start.qty, start.px)?;
+            }
+        }
+        Record::Sent(_)
+        | Record::NotSent(_)
+        | Record::VenueMessage(_)
+        | Record::Fence(_)
+        | Record::Kill(_)
+        | Record::ArmChange(_)
+        | Record::SessionEvent(_)
+        | Record::Config(_)
+        | Record::Reserved(_) => {}
+    }
+    Ok(())
+}
+
+/// A request that reached the gateway, whatever became of it.
+fn note(request: &OrderRequest, rebuilt: &mut Rebuilt) {
+    let header = request.header();
+    note_id(header.strategy_id, header.cl_ord_id, rebuilt);
+    if let Some(last) = rebuilt.last_intent_sequences.get_mut(usize::from(header.strategy_id)) {
+        *last = (*last).max(request.intent_sequence());
+    }
+}
+
+fn note_id(strategy: u16, id: ClOrdId, rebuilt: &mut Rebuilt) {
+    if let Some(last) = rebuilt.last_cl_ord_ids.get_mut(usize::from(strategy)) {
+        *last = (*last).max(id);
+    }
+}

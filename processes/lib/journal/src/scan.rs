@@ -1,0 +1,148 @@
+//! One segment, walked from its first record to the first bytes that are not the next one.
+
+use crate::frame::{self, ALIGN, Bad, Frame};
+use crate::record::RecordType;
+use crate::segment::{PAGE_BYTES, SYNC_BYTES, SegmentHeader, SyncBlock};
+use shm_layout::types::fnv1a64_more;
+
+/// FNV-1a of no bytes: where a segment's records hash begins.
+pub const HASH_OF_NOTHING: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// What stands where the next record should.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stop {
+    /// Nothing was written, or the trailer page begins.
+    Clean,
+    /// Not a whole record.
+    Torn(Bad),
+    /// A whole record of another segment, or not the next sequence: no crash leaves that.
+    Foreign,
+}
+
+/// How far a segment reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Scan {
+    /// Offset of the first bytes that are not a record.
+    pub offset: u64,
+    /// What they are.
+    pub stop: Stop,
+    /// Last sequence before them (`first_sequence - 1` when there is none).
+    pub last_sequence: u64,
+    /// Highest offset that a sync block, anywhere in the segment, says was durable.
+    pub committed_bytes: u64,
+    /// FNV-1a from the header page's end to `offset`.
+    pub records_hash: u64,
+}
+
+/// Walks the records of a segment; sync blocks are checked and passed over.
+#[derive(Clone, Debug)]
+pub struct Walk<'a> {
+    bytes: &'a [u8],
+    header: SegmentHeader,
+    end: usize,
+    offset: usize,
+    last_sequence: u64,
+    committed_bytes: u64,
+    stop: Option<Stop>,
+}
+
+impl<'a> Walk<'a> {
+    /// Begins after the header page of a whole segment file.
+    #[must_use]
+    pub fn new(bytes: &'a [u8], header: SegmentHeader) -> Self {
+        let end = bytes.len().saturating_sub(PAGE_BYTES).max(PAGE_BYTES).min(bytes.len());
+        let last_sequence = header.first_sequence.saturating_sub(1);
+        Self { bytes, header, end, offset: PAGE_BYTES, last_sequence, committed_bytes: 0, stop: None }
+    }
+
+    /// Offset of the next record.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Last sequence passed.
+    #[must_use]
+    pub const fn last_sequence(&self) -> u64 {
+        self.last_sequence
+    }
+
+    /// Where and why it ended; `None` before the end.
+    #[must_use]
+    pub const fn stop(&self) -> Option<Stop> {
+        self.stop
+    }
+
+    /// Passes over the rest and tells how far it reads.
+    #[must_use]
+    pub fn finish(mut self) -> Scan {
+        while self.next().is_some() {}
+        let beyond = self.cursor_beyond();
+        Scan {
+            offset: self.offset as u64,
+            stop: self.stop.unwrap_or(Stop::Clean),
+            last_sequence: self.last_sequence,
+            committed_bytes: self.committed_bytes.max(beyond),
+            records_hash: fnv1a64_more(HASH_OF_NOTHING, &self.bytes[PAGE_BYTES.min(self.offset)..self.offset]),
+        }
+    }
+
+    /// The highest cursor of any sync block beyond the stop: pages are written back in any order, and rot hits anywhere.
+    fn cursor_beyond(&self) -> u64 {
+        let rest = self.bytes.get(self.offset..self.end).unwrap_or(&[]);
+        let blocks = rest.chunks_exact(ALIGN).filter_map(|block| frame::decode(block).ok());
+        let ours = blocks.filter(|(frame, _)| frame.header.file_id == self.header.file_id);
+        ours.filter_map(|(frame, _)| self.sync_block(&frame)).map(|block| block.committed_bytes).max().unwrap_or(0)
+    }
+
+    fn sync_block(&self, frame: &Frame<'_>) -> Option<SyncBlock> {
+        SyncBlock::of(frame)
+            .filter(|block| block.boot_stamp == self.header.boot_stamp && block.committed_bytes <= self.end as u64)
+    }
+}
+
+impl<'a> Iterator for Walk<'a> {
+    type Item = (u64, Frame<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if self.stop.is_some() {
+                return None;
+            }
+            if self.offset + SYNC_BYTES > self.end {
+                self.stop = Some(Stop::Clean);
+                return None;
+            }
+            let (frame, bytes) = match frame::decode(&self.bytes[self.offset..self.end]) {
+                Ok(found) => found,
+                Err(Bad::Zero) => {
+                    self.stop = Some(Stop::Clean);
+                    return None;
+                }
+                Err(bad) => {
+                    self.stop = Some(Stop::Torn(bad));
+                    return None;
+                }
+            };
+            let offset = self.offset as u64;
+            let here = frame.header.file_id == self.header.file_id;
+            if here && frame.header.record_type == RecordType::Sync as u16 {
+                let block = self.sync_block(&frame).filter(|block| block.committed_bytes <= offset);
+                let Some(block) = block.filter(|_| frame.header.sequence == self.last_sequence) else {
+                    self.stop = Some(Stop::Foreign);
+                    return None;
+                };
+                self.committed_bytes = self.committed_bytes.max(block.committed_bytes);
+                self.offset += bytes;
+                continue;
+            }
+            if !here || frame.header.sequence != self.last_sequence.wrapping_add(1) {
+                self.stop = Some(Stop::Foreign);
+                return None;
+            }
+            self.last_sequence = frame.header.sequence;
+            self.offset += bytes;
+            return Some((offset, frame));
+        }
+    }
+}

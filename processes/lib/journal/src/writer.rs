@@ -1,0 +1,142 @@
+//! The gateway's hand on the journal: appends whole records to the tail, without a system call, a lock or an allocation.
+
+use crate::frame::{self, Header, RECORD_BYTES_MAX};
+use crate::record::Record;
+use crate::tail::{self, BadTail, TailSnapshot, TailState, word};
+use shm_layout::ring::sync::{Ordering, SharedWords};
+
+/// Why a record was not taken. Nothing was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The flusher is behind by the whole tail (or, for a record that opens risk, by all but the reserve).
+    #[error("journal tail full")]
+    TailFull,
+    /// The files cannot be written, and the record would open risk.
+    #[error("journal unavailable")]
+    JournalUnavailable,
+}
+
+/// Appends records to a tail. One per tail.
+#[derive(Debug)]
+pub struct TailWriter {
+    words: SharedWords,
+    capacity: u64,
+    /// Room kept for venue evidence, cancels and rejects.
+    reserve: u64,
+    epoch: u32,
+    committed: u64,
+    sequence: u64,
+    /// Last seen release, read again only when room seems short.
+    released: u64,
+    buffer: [u8; RECORD_BYTES_MAX],
+}
+
+impl TailWriter {
+    /// Takes up a tail where its last writer left it. `files_last_sequence` is the last sequence in the files, as recovery
+    /// found it: an empty tail continues after it.
+    ///
+    /// # Errors
+    /// [`BadTail`].
+    pub fn attach(words: SharedWords, boot_stamp: u64, epoch: u32, files_last_sequence: u64) -> Result<Self, BadTail> {
+        let capacity = tail::check(&words, Some(boot_stamp))? as u64;
+        let committed = words.load(word::COMMITTED, Ordering::Acquire);
+        let released = words.load(word::RELEASED, Ordering::Acquire);
+        let mut last_sequence = files_last_sequence;
+        for frame in TailSnapshot::take(&words)?.frames() {
+            last_sequence = frame.map_err(|_| BadTail::Corrupt)?.header.sequence;
+        }
+        words.store(word::EPOCH, u64::from(epoch), Ordering::Relaxed);
+        words.store(word::LAST_SEQUENCE, last_sequence, Ordering::Relaxed);
+        let buffer = [0; RECORD_BYTES_MAX];
+        let reserve = capacity / 8;
+        Ok(Self { words, capacity, reserve, epoch, committed, sequence: last_sequence, released, buffer })
+    }
+
+    /// Sequence that the next record will have: a report states its own record's.
+    #[must_use]
+    pub const fn next_sequence(&self) -> u64 {
+        self.sequence + 1
+    }
+
+    /// Sequence of the last record.
+    #[must_use]
+    pub const fn last_sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The durable watermark: every record through it is synced to files.
+    #[must_use]
+    pub fn durable_sequence(&self) -> u64 {
+        self.words.load(word::DURABLE_SEQUENCE, Ordering::Acquire)
+    }
+
+    /// State of the flusher.
+    #[must_use]
+    pub fn state(&self) -> TailState {
+        match self.words.load(word::STATE, Ordering::Acquire) {
+            0 => TailState::Flowing,
+            1 => TailState::NoSpace,
+            _ => TailState::Failed,
+        }
+    }
+
+    /// Bytes that are free now.
+    #[must_use]
+    pub fn free_bytes(&self) -> u64 {
+        let released = self.words.load(word::RELEASED, Ordering::Acquire);
+        self.capacity - self.committed.saturating_sub(released).min(self.capacity)
+    }
+
+    /// Checks that a record that opens risk would be taken now: before the order is judged further.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub fn ready(&mut self) -> Result<(), AppendError> {
+        self.room(RECORD_BYTES_MAX as u64, true)
+    }
+
+    /// Appends a record and commits it; returns its sequence. When it returns, the record survives this process.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    ///
+    /// # Panics
+    /// On [`Record::Reserved`].
+    pub fn append(&mut self, record: &Record) -> Result<u64, AppendError> {
+        let payload = record.payload();
+        let bytes = frame::record_bytes(payload.len()) as u64;
+        self.room(bytes, record.opens_risk())?;
+        let sequence = self.sequence + 1;
+        let header = Header {
+            record_type: record.record_type() as u16,
+            version: frame::VERSION,
+            sequence,
+            epoch: self.epoch,
+            // Filled in by the flusher, which alone knows the segment.
+            file_id: 0,
+        };
+        let length = frame::encode(&header, payload, &mut self.buffer);
+        tail::copy_in(&self.words, self.capacity as usize, self.committed, &self.buffer[..length]);
+        self.committed += bytes;
+        self.sequence = sequence;
+        self.words.store(word::LAST_SEQUENCE, sequence, Ordering::Relaxed);
+        self.words.store(word::COMMITTED, self.committed, Ordering::Release);
+        Ok(sequence)
+    }
+
+    fn room(&mut self, bytes: u64, opens_risk: bool) -> Result<(), AppendError> {
+        if opens_risk && self.state() != TailState::Flowing {
+            return Err(AppendError::JournalUnavailable);
+        }
+        let need = bytes + if opens_risk { self.reserve } else { 0 };
+        if self.committed - self.released + need > self.capacity {
+            // A release beyond what was committed is not the flusher's: take none of it.
+            let released = self.words.load(word::RELEASED, Ordering::Acquire);
+            self.released = if released <= self.committed { released.max(self.released) } else { self.released };
+            if self.committed - self.released + need > self.capacity {
+                return Err(AppendError::TailFull);
+            }
+        }
+        Ok(())
+    }
+}
