@@ -106,16 +106,16 @@ impl<const W: usize> RingReader<W> {
     /// next overwrite; `out` holds garbage.
     #[inline]
     pub fn read_batch(&mut self, out: &mut [[u64; W]]) -> Result<usize, Lapped> {
-        let mut count = 0;
-        for payload in out {
-            if let Err(stamp) = self.slots.read(self.next, payload) {
+        let first = self.next;
+        for (count, payload) in out.iter_mut().enumerate() {
+            if let Err(stamp) = self.slots.read(first.wrapping_add(count as u64), payload) {
+                self.next = first + count as u64;
                 // A batch in hand is returned first; the next call meets the stamp again.
                 return if count > 0 { Ok(count) } else { self.on_other_stamp(stamp) };
             }
-            self.next += 1;
-            count += 1;
         }
-        Ok(count)
+        self.next = first + out.len() as u64;
+        Ok(out.len())
     }
 
     /// Decides about a stamp that is not the next sequence.

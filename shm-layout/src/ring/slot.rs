@@ -73,10 +73,14 @@ impl<const W: usize> Slots<W> {
     }
 
     /// Word `offset` (0 = stamp) of the slot of `sequence`.
+    ///
+    /// The arithmetic wraps by name only (the sum is below the view's length): the overflow checks of the release
+    /// profile would cost more than the access.
     #[inline(always)]
     fn word(&self, sequence: u64, offset: usize) -> &AtomicU64 {
         debug_assert!(offset < Self::SLOT_WORDS);
-        let index = HEADER_WORDS + self.index(sequence) as usize * Self::SLOT_WORDS + offset;
+        let slot = (self.index(sequence) as usize).wrapping_mul(Self::SLOT_WORDS);
+        let index = slot.wrapping_add(HEADER_WORDS).wrapping_add(offset);
         // SAFETY: the masked slot index is below the count of slots and every caller's offset is below SLOT_WORDS, so
         // `index` < HEADER_WORDS + slots * SLOT_WORDS, which `new` found to be in view.
         unsafe { self.words.word_unchecked(index) }

@@ -206,12 +206,12 @@ impl<const W: usize> Claim<'_, W> {
     /// Publishes the messages written (which may be fewer than claimed) and returns the last published sequence.
     #[inline(always)]
     pub fn publish(self) -> u64 {
-        let first = self.writer.published + 1;
-        let last = self.writer.published + self.written as u64;
-        for sequence in first..=last {
+        let before = self.writer.published;
+        for index in 0..self.written as u64 {
             BEFORE_SEQUENCE.hit();
-            self.writer.slots.publish(sequence);
+            self.writer.slots.publish(before.wrapping_add(1 + index));
         }
+        let last = before + self.written as u64;
         if self.written > 0 {
             self.writer.published = last;
             self.writer.slots.store_published(last);
