@@ -16,6 +16,8 @@
 //! exactly: a process that echoes [`KillReader::generation`] has seen every engagement that is latched now, and no echo of
 //! an earlier kill can pass for it (a sum of counts could: 1 + 2 released and 3 engaged is 3 again).
 //!
+//! Engagements of one engager at the same moment (two operators) may mix their texts; they never lose a latch.
+//!
 //! It never syncs: whoever engages writes, then syncs the mapping, then waits for the echoes.
 
 use crate::ascii;
@@ -146,8 +148,9 @@ impl KillReader {
         Ok(Self { words: words.read_only() })
     }
 
-    /// The newest latched generation; 0 = not killed. What a process echoes, and what an engager waits for: the kill is
-    /// acknowledged by a process when its echo *equals* this, read after the engager's own store.
+    /// The newest latched generation; 0 = not killed. What a process echoes, and what an engager waits for: a process has
+    /// acknowledged the kill when its echo *equals* this, and this is not below what [`KillPage::engage`] returned. A
+    /// process echoes a change before it acts on it.
     #[must_use]
     pub fn generation(&self) -> u64 {
         (0..ENGAGERS).map(|place| self.latched(place)).max().unwrap_or(0)
@@ -163,11 +166,13 @@ impl KillReader {
     #[must_use]
     pub fn engagement(&self, engager: Engager) -> Option<Engagement> {
         let (stamp, detail) = stamped::read::<DETAIL_WORDS>(&self.words, detail_word(engager)).ok()?;
+        let generation = self.latched(engager as usize);
         (stamp != 0).then(|| Engagement {
             engager,
-            generation: self.latched(engager as usize),
+            generation,
             engaged_ns: Nanos(detail[0]),
-            released_ns: Nanos(detail[1]),
+            // The latch is the truth: a text of two moments never makes a kill look released.
+            released_ns: if generation == 0 { Nanos(detail[1]) } else { Nanos(0) },
             reason: ascii::from_words(&detail[2..]),
         })
     }
@@ -220,22 +225,27 @@ impl KillPage {
         if generation != counted {
             self.words.store(word::LAST_GENERATION, generation, Ordering::Release);
         }
-        self.words.store(word::GENERATIONS + engager as usize, generation, Ordering::Release);
+        let mut latched = self.reader.latched(engager as usize);
+        // Of two engagements of one engager at once the newer stays latched, whichever stores last.
+        while latched < generation && !self.words.compare_exchange(latch_word(engager), latched, generation) {
+            latched = self.reader.latched(engager as usize);
+        }
         self.describe(engager, now, Nanos(0), &ascii::to_words(reason));
         generation
     }
 
-    /// Clears `engager`'s word, after its release was recorded in the text. `false` when it was not engaged.
-    pub fn release(&self, engager: Engager, now: Nanos) -> bool {
-        if self.reader.latched(engager as usize) == 0 {
-            return false;
+    /// Clears `engager`'s word, after its release was recorded in the text, and returns the generation released. `None`
+    /// when nothing was engaged, or when it was engaged anew meanwhile: a release never clears what it did not read.
+    pub fn release(&self, engager: Engager, now: Nanos) -> Option<u64> {
+        let latched = self.reader.latched(engager as usize);
+        if latched == 0 {
+            return None;
         }
         let first = detail_word(engager);
         let reason = std::array::from_fn(|index| self.words.load(first + 3 + index, Ordering::Relaxed));
         let engaged_ns = Nanos(self.words.load(first + 1, Ordering::Relaxed));
         self.describe(engager, engaged_ns, now, &reason);
-        self.words.store(word::GENERATIONS + engager as usize, 0, Ordering::Release);
-        true
+        self.words.compare_exchange(latch_word(engager), latched, 0).then_some(latched)
     }
 
     fn describe(&self, engager: Engager, engaged_ns: Nanos, released_ns: Nanos, reason: &[u64; REASON_WORDS]) {
@@ -249,6 +259,10 @@ impl KillPage {
 
 const fn version_word() -> u64 {
     KILL_VERSION as u64 | (ENGAGERS as u64) << 32
+}
+
+const fn latch_word(engager: Engager) -> usize {
+    word::GENERATIONS + engager as usize
 }
 
 const fn detail_word(engager: Engager) -> usize {

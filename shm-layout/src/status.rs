@@ -168,8 +168,8 @@ pub struct ReaderPosition {
     pub missed: u64,
 }
 
-/// The owner's view.
-#[derive(Clone, Debug)]
+/// The owner's view: one per process, which is why it cannot be cloned; counters and cursors can be handed out.
+#[derive(Debug)]
 pub struct StatusWriter {
     words: SharedWords,
     counters: CounterTable,

@@ -6,6 +6,7 @@ use shm_layout::kill_page::{Engager, KILL_PAGE_WORDS, KillPage, KillPageError, K
 use shm_layout::ring::sync::{Ordering, SharedWords};
 use shm_layout::types::Nanos;
 use std::collections::HashSet;
+use std::sync::atomic::AtomicBool;
 
 fn page() -> (SharedWords, KillPage) {
     let words = SharedWords::heap(KILL_PAGE_WORDS);
@@ -35,11 +36,11 @@ fn any_latched_word_kills_until_each_is_released() {
     page.engage(Engager::Operator, Nanos(1), "drill");
     page.engage(Engager::Supervisor, Nanos(2), "risk died");
     assert!(reader.engaged());
-    assert!(page.release(Engager::Operator, Nanos(3)));
+    assert_eq!(page.release(Engager::Operator, Nanos(3)), Some(1));
     assert!(reader.engaged());
-    assert!(page.release(Engager::Supervisor, Nanos(4)));
+    assert_eq!(page.release(Engager::Supervisor, Nanos(4)), Some(2));
     assert!(!reader.engaged());
-    assert!(!page.release(Engager::Supervisor, Nanos(5)), "not engaged");
+    assert_eq!(page.release(Engager::Supervisor, Nanos(5)), None, "not engaged");
     let engagement = reader.engagement(Engager::Operator).unwrap();
     assert_eq!((engagement.engaged_ns, engagement.released_ns, engagement.generation), (Nanos(1), Nanos(3), 0));
     assert_eq!(engagement.reason, "drill");
@@ -87,6 +88,32 @@ fn a_lost_count_never_repeats_a_latched_generation() {
     assert_eq!(page.engage(Engager::Risk, Nanos(4), "d"), 4);
 }
 
+/// One thread engages, another releases whatever it finds: an engagement is gone only if it was released by number.
+#[test]
+fn a_release_never_clears_a_newer_engagement() {
+    const ENGAGEMENTS: u64 = 20_000;
+    let (_, page) = page();
+    let done = AtomicBool::new(false);
+    let released = std::thread::scope(|scope| {
+        let releaser = scope.spawn(|| {
+            let mut released = Vec::new();
+            while !done.load(Ordering::Acquire) {
+                released.extend(page.release(Engager::Operator, Nanos(1)));
+            }
+            released
+        });
+        for expected in 1..=ENGAGEMENTS {
+            assert_eq!(page.engage(Engager::Operator, Nanos(1), "race"), expected);
+        }
+        done.store(true, Ordering::Release);
+        releaser.join().unwrap()
+    });
+    assert!(released.windows(2).all(|pair| pair[0] < pair[1]), "a generation released twice");
+    let last_released = released.last().copied().unwrap_or(0);
+    let latched = page.reader().generation();
+    assert!(latched == ENGAGEMENTS || latched == 0 && last_released == ENGAGEMENTS, "{latched}, {last_released}");
+}
+
 proptest! {
     /// An acknowledgement is an echo that equals the newest latched generation: no state after an engagement may carry a
     /// number that an earlier state had, or an old echo would acknowledge a new kill.
@@ -101,7 +128,7 @@ proptest! {
                 page.engage(engager, Nanos(1), "step");
                 prop_assert!(seen.insert(page.reader().generation()));
             } else {
-                prop_assert_eq!(page.release(engager, Nanos(2)), latched[who]);
+                prop_assert_eq!(page.release(engager, Nanos(2)).is_some(), latched[who]);
             }
             latched[who] = engage;
             prop_assert_eq!(page.reader().engaged(), latched.contains(&true));
