@@ -90,6 +90,11 @@ impl HostFile {
             return Err(source.error("failpoint", "failpoints are not allowed on this host".to_owned(), cure));
         }
         let strategy_count = source.strategy_count()?;
+        let venue_count = venues.len() as u8;
+        let counts = Counts { feed_handlers: venue_count, strategies: strategy_count, gateways: venue_count };
+        if let Some(what) = crate::ports::wiring::excess(counts, false) {
+            return Err(source.error("strategy", what, "declare fewer [[strategy]] or [[venues]] tables"));
+        }
         let echo = echo_text(text, &host, &paths, &rings, &failpoints);
         let (file, text) = (file.to_owned(), text.to_owned());
         Ok(Self { file, text, host, paths, rings, instruments, venues, failpoints, strategy_count, echo })

@@ -25,6 +25,7 @@ pub mod instance;
 pub mod kill_file;
 pub mod log;
 pub mod mmap;
+pub mod ports;
 pub mod signal;
 pub mod socket;
 pub mod wait;
