@@ -11,6 +11,12 @@ use shm_layout::types::Nanos;
 pub trait Agent {
     /// Does what there is to do at `now` and returns how much that was; 0 = idle. It never blocks.
     fn duty_cycle(&mut self, now: Nanos) -> usize;
+
+    /// A stop was asked for by signal; the agent may need more passes to end in order.
+    fn stop(&mut self) {}
+
+    /// Whether it has ended: by its own choice, or after [`Agent::stop`].
+    fn finished(&self) -> bool;
 }
 
 /// What the loop needs beside the agent.
@@ -24,18 +30,23 @@ pub struct RunLoop {
     pub wait: WaitStrategy,
 }
 
-/// Runs the agent until a stop is asked for (SIGINT, SIGTERM); allocations are counted from the first pass on.
+/// Runs the agent until it has finished; SIGINT and SIGTERM ask it to stop. Allocations are counted from the first pass on.
 pub fn run(agent: &mut impl Agent, around: &RunLoop) {
     run_until(agent, around, signal::stop_requested);
 }
 
-/// As [`run`], until `stop` says so: for tests and for agents that share a process.
+/// As [`run`], with another source of the wish to stop: for tests and for agents that share a process.
 pub fn run_until(agent: &mut impl Agent, around: &RunLoop, mut stop: impl FnMut() -> bool) {
+    let mut stopping = false;
     let status = &around.status;
     status.set_state(ProcessState::Running);
     alloc::start_counting();
     let mut allocations = 0;
-    while !stop() {
+    while !agent.finished() {
+        if !stopping && stop() {
+            stopping = true;
+            agent.stop();
+        }
         let now = around.clock.now();
         let work_count = agent.duty_cycle(now);
         status.heartbeat(now);
@@ -63,9 +74,18 @@ mod tests {
     struct Worker {
         passes: usize,
         last: Nanos,
+        stopped: bool,
     }
 
     impl Agent for Worker {
+        fn stop(&mut self) {
+            self.stopped = true;
+        }
+
+        fn finished(&self) -> bool {
+            self.stopped
+        }
+
         fn duty_cycle(&mut self, now: Nanos) -> usize {
             assert!(now >= self.last);
             (self.passes, self.last) = (self.passes + 1, now);
@@ -80,11 +100,11 @@ mod tests {
         let body = SharedWords::heap(STATUS_WORDS);
         let status = StatusWriter::start(&body, 3, 42, Nanos(0));
         let around = RunLoop { clock: Clock::new(calibrate()), status, wait: WaitStrategy::Yield };
-        let mut worker = Worker { passes: 0, last: Nanos(0) };
+        let mut worker = Worker { passes: 0, last: Nanos(0), stopped: false };
         let mut passes = 0;
         run_until(&mut worker, &around, || {
             passes += 1;
-            passes > 10
+            passes > 9
         });
         let reader = StatusReader::new(&body);
         assert_eq!((worker.passes, reader.progress()), (10, 10));

@@ -26,6 +26,7 @@ pub mod kill_file;
 pub mod log;
 pub mod mmap;
 pub mod ports;
+pub mod process;
 pub mod signal;
 pub mod socket;
 pub mod wait;
