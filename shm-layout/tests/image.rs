@@ -83,7 +83,7 @@ fn the_channel_is_one_group() {
 
 #[test]
 fn no_read_is_torn() {
-    const WRITES: u64 = 50_000;
+    const WRITES: u64 = 1_000_000;
     let body = SharedWords::heap(image_words(2));
     let mut writer = ImageWriter::new(&body);
     writer.write(&entry(1, 1));

@@ -105,7 +105,7 @@ fn the_newest_fence_of_each_process_is_kept() {
 
 #[test]
 fn a_checkpoint_never_pairs_two() {
-    const WRITES: u64 = 20_000;
+    const WRITES: u64 = 2_000_000;
     let body = SharedWords::heap(STATUS_WORDS);
     let mut status = StatusWriter::start(&body, 1, 1, Nanos(1));
     let reader = status.reader();
