@@ -99,11 +99,12 @@ impl KillFile {
         Ok(generation)
     }
 
-    /// Releases one engager's word, synced. False when it was not engaged.
+    /// Releases one engager's word, synced, and returns the generation released; `None` when it was not engaged, or was
+    /// engaged anew meanwhile.
     ///
     /// # Errors
     /// When the sync failed.
-    pub fn release(&self, engager: Engager, now: Nanos) -> Result<bool, RuntimeError> {
+    pub fn release(&self, engager: Engager, now: Nanos) -> Result<Option<u64>, RuntimeError> {
         let released = self.page.release(engager, now);
         sync(&self.path, &self.map, &self.file)?;
         Ok(released)
@@ -134,7 +135,8 @@ mod tests {
         drop((reader, kill));
         let reader = open_read_only(&path).unwrap();
         assert_eq!(reader.engagement(Engager::Operator).unwrap().reason, "drill");
-        assert!(KillFile::open(&path).unwrap().release(Engager::Operator, Nanos(9)).unwrap());
+        let released = KillFile::open(&path).unwrap().release(Engager::Operator, Nanos(9)).unwrap();
+        assert_eq!(released, Some(generation));
         assert!(!reader.engaged());
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no draft stays");
     }

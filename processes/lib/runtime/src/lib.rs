@@ -28,6 +28,7 @@ pub mod mmap;
 pub mod ports;
 pub mod signal;
 pub mod socket;
+pub mod store;
 pub mod wait;
 
 pub use error::RuntimeError;
