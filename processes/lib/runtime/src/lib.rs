@@ -29,6 +29,7 @@ pub mod ports;
 pub mod process;
 pub mod signal;
 pub mod socket;
+pub mod store;
 pub mod wait;
 
 pub use error::RuntimeError;

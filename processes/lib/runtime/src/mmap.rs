@@ -60,7 +60,9 @@ pub const MODE_GROUP_READ: u32 = 0o640;
 /// Too little space (checked first, and the half-made file removed), a read-only filesystem, no right, or the file
 /// exists.
 pub fn create_region(path: &Path, bytes: u64, mode: u32) -> Result<(), RuntimeError> {
-    check_free_space(path.parent().unwrap_or(Path::new("/")), bytes)?;
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    check_free_space(directory, bytes)?;
+    let bytes = bytes.next_multiple_of(huge_page_bytes(directory)?.unwrap_or(1));
     let opened = OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path);
     let file = opened.map_err(|error| RuntimeError::file("create", path, error))?;
     // The umask took bits away; the mode is part of the contract.
@@ -89,6 +91,17 @@ pub(crate) fn allocate(file: &File, bytes: u64) -> io::Result<()> {
     }
 }
 
+/// Size of a page when `directory` lies on hugetlbfs, where every file is a whole number of them; else `None`.
+///
+/// # Errors
+/// When the filesystem cannot be asked.
+pub fn huge_page_bytes(directory: &Path) -> Result<Option<u64>, RuntimeError> {
+    let stat = nix::sys::statfs::statfs(directory)
+        .map_err(|error| RuntimeError::file("inspect the filesystem of", directory, error.into()))?;
+    let is_huge = stat.filesystem_type() == nix::sys::statfs::HUGETLBFS_MAGIC;
+    Ok(is_huge.then(|| stat.block_size() as u64))
+}
+
 /// Bytes that an unprivileged user may still allocate at `directory`.
 ///
 /// # Errors
@@ -104,6 +117,10 @@ pub fn free_bytes(directory: &Path) -> Result<u64, RuntimeError> {
 /// # Errors
 /// With both figures and the way out.
 pub fn check_free_space(directory: &Path, bytes: u64) -> Result<(), RuntimeError> {
+    // A hugetlbfs without a limit of its own reports no blocks; its pool answers at the allocation.
+    if huge_page_bytes(directory)?.is_some() {
+        return Ok(());
+    }
     if free_bytes(directory)? < bytes { Err(no_space(directory, bytes)) } else { Ok(()) }
 }
 
@@ -218,6 +235,25 @@ mod tests {
         assert!(map_region(&path, Access::ReadOnly, None).is_err());
         let missing = map_region(&dir.path().join("none"), Access::ReadOnly, None).unwrap_err().to_string();
         assert!(missing.contains("start the instance first"), "{missing}");
+    }
+
+    #[test]
+    fn regions_on_huge_pages_are_whole_pages() {
+        let mounts = std::fs::read_to_string("/proc/mounts").unwrap();
+        let mount = mounts.lines().find_map(|line| {
+            let mut fields = line.split(' ').skip(1);
+            let path = fields.next()?;
+            (fields.next()? == "hugetlbfs").then(|| Path::new(path).to_owned())
+        });
+        let Some(dir) = mount.and_then(|mount| tempfile::tempdir_in(mount).ok()) else {
+            return println!("skipped: no hugetlbfs to write to");
+        };
+        let path = dir.path().join("r");
+        if let Err(error) = create_region(&path, 4096, MODE_PRIVATE) {
+            return println!("skipped: the pool of huge pages is empty: {error}");
+        }
+        let mapped = map_region(&path, Access::ReadWrite, None).unwrap();
+        assert_eq!(mapped.words.len() as u64 * 8, huge_page_bytes(dir.path()).unwrap().unwrap());
     }
 
     #[test]
