@@ -16,13 +16,16 @@ pub struct Order {
     pub level: u32,
 }
 
+/// References whose homes are neighbours.
+const BLOCK: u64 = 16;
+
 const EMPTY: Order = Order { reference: 0, qty: 0, level: NONE };
 
 /// The table. Slots are valid until the next insertion or removal.
 #[derive(Debug)]
 pub struct OrderTable {
     slots: Box<[Order]>,
-    /// 64 − log2(slots): the hash is the top bits of a product.
+    /// 64 − log2(blocks): the hash of a block is the top bits of a product.
     shift: u32,
     count: usize,
     capacity: usize,
@@ -31,8 +34,10 @@ pub struct OrderTable {
 impl OrderTable {
     /// Room for `capacity` orders.
     pub fn new(capacity: usize) -> Self {
-        let slots = (capacity.max(1) * 2).next_power_of_two();
-        Self { slots: vec![EMPTY; slots].into_boxed_slice(), shift: 64 - slots.trailing_zeros(), count: 0, capacity }
+        // Two blocks at least, since a shift by 64 bits is none.
+        let slots = (capacity * 2).next_power_of_two().max(2 * BLOCK as usize);
+        let shift = 64 - slots.trailing_zeros() + BLOCK.trailing_zeros();
+        Self { slots: vec![EMPTY; slots].into_boxed_slice(), shift, count: 0, capacity }
     }
 
     /// Live orders.
@@ -45,9 +50,11 @@ impl OrderTable {
         self.count >= self.capacity
     }
 
-    /// Multiplicative hash: neighbouring references, as a venue hands them out, land far apart.
+    /// Multiplicative hash of all but the last bits: a venue counts its references up, so that [`BLOCK`] neighbours share
+    /// a few cache lines, while blocks land far apart and long-lived orders cannot grow one endless run.
     const fn home(&self, reference: u64) -> usize {
-        (reference.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize
+        let block = (reference / BLOCK).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift;
+        (block * BLOCK | reference % BLOCK) as usize
     }
 
     const fn mask(&self) -> usize {
