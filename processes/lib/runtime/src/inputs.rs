@@ -184,6 +184,7 @@ fn announcement(mut reader: RingReader<WORDS_64>, me: Identity) -> u64 {
 #[derive(Debug)]
 pub struct ExecutionInput {
     followed: Followed<Execution, WORDS_128>,
+    gateway: u8,
     /// Journal sequence through which the state was rebuilt.
     through: u64,
     /// The first message was seen, and nothing lies between it and the snapshot.
@@ -198,7 +199,7 @@ impl ExecutionInput {
     pub fn attach(ports: &Ports, gateway: u8, through: u64) -> Result<Self, RuntimeError> {
         let ring = RingId { kind: RingKind::Execution, writer: Role::ExecutionGateway, index: gateway, gateway: 0 };
         let followed = Followed::new(ring, ports.tap(ring, Start::Oldest)?, Execution::decode);
-        Ok(Self { followed, through, joined: false })
+        Ok(Self { followed, gateway, through, joined: false })
     }
 
     /// Reads the next batch: how many messages it has. The first batches repeat what the snapshot holds.
@@ -238,7 +239,7 @@ impl ExecutionInput {
     /// The gateway.
     #[must_use]
     pub const fn gateway(&self) -> u8 {
-        self.followed.ring.index
+        self.gateway
     }
 
     /// The ring.
