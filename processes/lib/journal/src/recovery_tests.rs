@@ -1,1 +1,3 @@
+//! Every case of the recovery table matches exactly one row, over cuts, reordered writeback and bit rot.
+
 

@@ -1,1 +1,3 @@
+//! The order state machine against scripted races and its invariants.
+
 

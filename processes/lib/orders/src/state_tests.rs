@@ -1,1 +1,3 @@
+//! The fold of reports agrees with the machine that made them.
+
 

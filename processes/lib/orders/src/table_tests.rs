@@ -1,1 +1,3 @@
+//! The table by ClOrdID against a naive map.
+
 
