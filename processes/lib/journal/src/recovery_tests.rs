@@ -1,6 +1,6 @@
 use super::*;
 
-const HEADERS: [HeaderIs; 3] = [HeaderIs::Valid, HeaderIs::Zero, HeaderIs::Bad];
+const HEADERS: [HeaderIs; 4] = [HeaderIs::Valid, HeaderIs::Zero, HeaderIs::Bad, HeaderIs::OtherVersion];
 const TRAILERS: [TrailerIs; 4] = [TrailerIs::Zero, TrailerIs::Valid, TrailerIs::Torn, TrailerIs::Disagrees];
 
 fn cases() -> Vec<Case> {
@@ -22,7 +22,7 @@ fn cases() -> Vec<Case> {
 #[test]
 fn every_case_matches_exactly_one_row() {
     let cases = cases();
-    assert_eq!(cases.len(), 3 * 2 * 4 * 3 * 2 * 2);
+    assert_eq!(cases.len(), 4 * 2 * 4 * 3 * 2 * 2);
     for case in &cases {
         let rows = TABLE.iter().filter(|row| row.takes(case)).count();
         assert_eq!(rows, 1, "{case:?}");

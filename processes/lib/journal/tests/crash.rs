@@ -224,6 +224,82 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Power is lost at any step, in a roll too, with any of the unsynced sectors on the disk; again and again, each time
+    /// under a new boot. Nothing durable is ever lost and the journal is always whole after the repair.
+    #[test]
+    fn any_number_of_power_losses_keep_what_was_durable(
+        lives in proptest::collection::vec((1..40_u64, 0..60_u64, any::<u64>(), any::<bool>()), 1..6)
+    ) {
+        let mut store = MemoryStore::default();
+        let mut durable = 0;
+        for (life, (appends, polls, mask, in_a_write)) in lives.into_iter().enumerate() {
+            let plan = recovery::plan(&store.segments(), None).unwrap();
+            recovery::repair(&plan, &mut store).unwrap();
+            prop_assert!(plan.resume.last_sequence >= durable);
+            let (last_sequence, segments) = (plan.resume.last_sequence, store.segments());
+            prop_assert_eq!(read(&segments, None), (last_sequence, End::Complete { last_sequence }));
+            prop_assert_eq!(verify(&segments).findings, vec![]);
+            let boot_stamp = BOOT + life as u64;
+            let words = SharedWords::heap(tail::region_words(tail::CAPACITY_BYTES_MIN));
+            tail::initialise(&words, boot_stamp);
+            let mut writer = TailWriter::attach(words.clone(), boot_stamp, life as u32, last_sequence).unwrap();
+            let config = FlusherConfig { boot_stamp, ..CONFIG };
+            let mut flusher = Flusher::new(words, store, config, &plan.resume).unwrap();
+            append(&mut writer, appends);
+            for n in 0..polls {
+                flusher.poll(Nanos(n)).unwrap();
+            }
+            durable = writer.durable_sequence();
+            if in_a_write {
+                flusher.store_mut().faults = Faults { sync_error: Some(5), ..Faults::default() };
+                let _ = flusher.poll(Nanos(0));
+            }
+            store = flusher.into_store();
+            store.faults = Faults::default();
+            store.crash(|file_id, sector| mask >> ((sector + 7 * file_id as usize) % 64) & 1 == 1);
+        }
+    }
+}
+
+#[test]
+fn a_live_journal_is_read_while_it_is_written() {
+    let words = new_tail();
+    let (mut writer, mut flusher) = (writer(&words), flusher(&words));
+    let reader_words = words.read_only();
+    let (send, receive) = std::sync::mpsc::channel::<(u64, TailSnapshot)>();
+    let reader = std::thread::spawn(move || {
+        let mut last = 0;
+        while last < 400 {
+            let snapshot = TailSnapshot::take(&reader_words).unwrap();
+            let sequences: Vec<u64> = snapshot.frames().map(|frame| frame.unwrap().header.sequence).collect();
+            assert!(sequences.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{sequences:?}");
+            let seen = sequences.last().copied().unwrap_or(snapshot.durable_sequence);
+            if seen > last {
+                last = seen;
+                send.send((last, snapshot)).unwrap();
+            }
+        }
+    });
+    let mut n = 0;
+    while n < 400 || !reader.is_finished() {
+        let appended = n < 400 && writer.append(&record(writer.next_sequence())).is_ok();
+        n += u64::from(appended);
+        if !appended || n % 5 == 0 {
+            flusher.poll(Nanos(n)).unwrap();
+        }
+        std::thread::yield_now();
+    }
+    reader.join().unwrap();
+    // Files read after a tail was taken hold all that it lacks.
+    let segments = flusher.store().segments();
+    for (seen, snapshot) in receive {
+        assert!(read(&segments, Some(&snapshot)).0 >= seen);
+    }
+}
+
 #[test]
 fn every_flipped_byte_of_every_file_is_found_where_it_is() {
     let words = new_tail();
