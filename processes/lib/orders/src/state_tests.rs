@@ -337,6 +337,38 @@ fn a_checkpoint_states_the_hash_and_moves_the_sequence() {
 }
 
 #[test]
+fn a_snapshot_is_drawn_as_in_the_readme() {
+    let mut gateway = Gateway::new();
+    gateway.enter(1, 2, Side::Sell, 10);
+    gateway.event(0, &Event::Accepted { order_qty: Qty(10), price: Price(100), dead: false });
+    gateway.event(0, &Event::Executed { qty: Qty(4), px: Price(101) });
+    gateway.event(0, &Event::CancelRequested { cl_ord_id: ClOrdId(77) });
+    let state = folded_all(&gateway.stream);
+    let hash = state.hash();
+    let bytes = Snapshot {
+        role: Role::Strategy,
+        index: 1,
+        epoch: 6,
+        last_cl_ord_id: ClOrdId(77),
+        intent_rings: vec![],
+        gateways: vec![GatewayState { gateway: 3, state }],
+    }
+    .encode();
+    assert_eq!(bytes.len(), 64 + 64 + 144 + 112);
+    let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    assert_eq!(&bytes[..24], b"TKWSNAP\x01\x01\0\0\0\x03\x01\x01\0\x06\0\0\0\0\0\0\0");
+    assert_eq!((u64_at(24), u64_at(32)), (77, 384));
+    assert_eq!((u64_at(64), u64_at(72)), (0xffff_ffff_0000_0003, 12));
+    // 4 reports, no reject, 1 trade, no break; then the hash, 1 order, 1 position.
+    assert_eq!([80, 88, 96, 104, 112, 120].map(u64_at), [4, 0, 1, 0, hash, 1 << 32 | 1]);
+    let order = 128;
+    assert_eq!((u64_at(order), bytes[order + 26], bytes[order + 27], bytes[order + 28]), (1, 2, 3, 1 | 4));
+    assert_eq!([64, 72, 80, 88, 96, 112].map(|at| u64_at(order + at)), [100, 10, 6, 4, 404, 77]);
+    let position = order + 144;
+    assert_eq!([0, 8, 32, 64, 96].map(|at| u64_at(position + at)), [1 | 2 << 32, -4_i64 as u64, 1, 4, 404]);
+}
+
+#[test]
 fn capacity_is_refused_by_name() {
     let mut gateway = Gateway::new();
     gateway.enter(0, 0, Side::Buy, 10);
