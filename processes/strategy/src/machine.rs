@@ -485,3 +485,7 @@ impl Machine for StrategyMachine {
         self.slots.iter().filter_map(|slot| slot.wake).chain(self.strategy.deadline()).min()
     }
 }
+
+#[cfg(test)]
+#[path = "machine_tests.rs"]
+mod tests;
