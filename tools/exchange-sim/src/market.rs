@@ -2,6 +2,7 @@
 //! market speak through the same [`MarketOut`].
 
 use crate::instrument::PriceTicks;
+use crate::matching::Prevented;
 use shm_layout::types::Side;
 
 /// A market-data event before it has bytes. Prices are in 1e-4, quantities in shares.
@@ -116,8 +117,8 @@ pub struct Placed {
     pub resting: u32,
     /// Shares canceled at once: the rest of an immediate order, or self-match prevention.
     pub canceled: u32,
-    /// True when `canceled` is due to self-match prevention.
-    pub self_match: bool,
+    /// Set when `canceled` is due to self-match prevention.
+    pub prevented: Option<Prevented>,
 }
 
 /// Numbers that a market gives out, each once in a session.

@@ -51,8 +51,17 @@ pub struct Fill {
 pub struct Taken {
     /// Shares of the incoming order not traded.
     pub left: u32,
-    /// True when it stopped at a resting order of its own account: the rest of the newer order must be canceled.
-    pub self_match: bool,
+    /// Set when it stopped at a resting order of its own account: the rest of the newer order must be canceled.
+    pub prevented: Option<Prevented>,
+}
+
+/// The trade with oneself that was prevented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prevented {
+    /// Price at which it would have traded, in 1e-4.
+    pub price: PriceTicks,
+    /// Shares that would have traded.
+    pub shares: u32,
 }
 
 /// The book of one instrument.
@@ -118,7 +127,8 @@ impl Book {
             let Some(reference) = self.front(side.opposite(), side, limit) else { break };
             let order = self.orders.get_mut(&reference).expect("a queued order is in the table");
             if matches!((owner, order.owner), (Owner::Account(_), Owner::Account(_))) {
-                return Taken { left, self_match: true };
+                let prevented = Prevented { price: order.price, shares: left.min(order.shares) };
+                return Taken { left, prevented: Some(prevented) };
             }
             let traded = left.min(order.shares);
             left -= traded;
@@ -128,7 +138,7 @@ impl Book {
                 self.remove(reference);
             }
         }
-        Taken { left, self_match: false }
+        Taken { left, prevented: None }
     }
 
     /// Puts an order at the end of its price's queue.

@@ -95,14 +95,14 @@ impl SeededMarket {
     pub fn enter(&mut self, order: &NewOrder, out: &mut MarketOut) -> Placed {
         let reference = self.numbers.reference();
         let taken = self.trade(order.row, order.side, order.price, order.shares, Owner::Account(order.user_ref_num), out);
-        let rests = !order.immediate && !taken.self_match;
+        let rests = !order.immediate && taken.prevented.is_none();
         let resting = if rests { taken.left } else { 0 };
         if resting > 0 {
             let owner = Owner::Account(order.user_ref_num);
             let resting = Order { reference, owner, side: order.side, price: order.price, shares: resting };
             self.book_order(order.row, resting, out);
         }
-        Placed { reference, resting, canceled: taken.left - resting, self_match: taken.self_match }
+        Placed { reference, resting, canceled: taken.left - resting, prevented: taken.prevented }
     }
 
     /// Replaces a resting order of the account by `order`, which loses priority and may trade at once.
@@ -120,7 +120,7 @@ impl SeededMarket {
         let owner = Owner::Account(order.user_ref_num);
         book.rest(Order { reference, owner, side: order.side, price, shares });
         out.events.push(MarketEvent::Replace { row, original, reference, shares, price });
-        Placed { reference, resting: shares, canceled: 0, self_match: false }
+        Placed { reference, resting: shares, canceled: 0, prevented: None }
     }
 
     /// Removes a resting order; returns the shares it had left.
