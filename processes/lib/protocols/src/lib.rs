@@ -21,6 +21,7 @@ mod codec;
 mod alpha;
 pub mod itch;
 pub mod moldudp64;
+pub mod ouch;
 
 pub use alpha::Alpha;
 pub use codec::{Malformed, Unencodable, Wire};
