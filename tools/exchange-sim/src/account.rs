@@ -231,7 +231,6 @@ impl Account {
         assert!(order.state == OrderState::Live && shares <= order.open, "order {user_ref_num} cancels too much");
         order.open -= shares;
         order.canceled += shares;
-        order.qty -= shares;
         if order.open == 0 {
             order.state = OrderState::Canceled;
             self.counts.canceled += 1;

@@ -163,10 +163,10 @@ impl Agents {
         if dice.chance(10, 100) {
             return self.noise_take(book, dice);
         }
-        if dice.chance(30, 100) {
-            if let Some(action) = self.informed_take(book, dice) {
-                return Some(action);
-            }
+        if dice.chance(30, 100)
+            && let Some(action) = self.informed_take(book, dice)
+        {
+            return Some(action);
         }
         let maker = dice.below(MAKERS as u32) as usize;
         let side = if dice.chance(1, 2) { Side::Buy } else { Side::Sell };

@@ -51,8 +51,7 @@ impl ItchFile<BufReader<File>> {
     /// # Errors
     /// The operating system's refusal, with the name.
     pub fn open(path: &Path) -> Result<Self, ItchFileError> {
-        let file =
-            File::open(path).map_err(|source| ItchFileError::Io { path: path.to_owned(), offset: 0, source })?;
+        let file = File::open(path).map_err(|source| ItchFileError::Io { path: path.to_owned(), offset: 0, source })?;
         Ok(Self::new(path.to_owned(), BufReader::with_capacity(1 << 16, file)))
     }
 }
@@ -214,7 +213,7 @@ impl Scan {
             found.first_price.get_or_insert(price);
             found.min_price = Some(found.min_price.map_or(price, |least| least.min(price)));
             found.max_price = Some(found.max_price.map_or(price, |most| most.max(price)));
-            found.has_subpenny |= price % 100 != 0;
+            found.has_subpenny |= !price.is_multiple_of(100);
         }
     }
 }

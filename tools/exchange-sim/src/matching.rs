@@ -114,14 +114,7 @@ impl Book {
 
     /// Trades an incoming order against the contra side, best price first, oldest first, and appends what it took to
     /// `fills`. What is left does not rest by itself: see [`Book::rest`].
-    pub fn take(
-        &mut self,
-        side: Side,
-        limit: PriceTicks,
-        shares: u32,
-        owner: Owner,
-        fills: &mut Vec<Fill>,
-    ) -> Taken {
+    pub fn take(&mut self, side: Side, limit: PriceTicks, shares: u32, owner: Owner, fills: &mut Vec<Fill>) -> Taken {
         let mut left = shares;
         while left > 0 {
             let Some(reference) = self.front(side.opposite(), side, limit) else { break };

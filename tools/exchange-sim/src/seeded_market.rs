@@ -94,7 +94,8 @@ impl SeededMarket {
     /// Takes a new order of the account: it trades with what it crosses, the rest is booked or canceled.
     pub fn enter(&mut self, order: &NewOrder, out: &mut MarketOut) -> Placed {
         let reference = self.numbers.reference();
-        let taken = self.trade(order.row, order.side, order.price, order.shares, Owner::Account(order.user_ref_num), out);
+        let taken =
+            self.trade(order.row, order.side, order.price, order.shares, Owner::Account(order.user_ref_num), out);
         let rests = !order.immediate && taken.prevented.is_none();
         let resting = if rests { taken.left } else { 0 };
         if resting > 0 {
