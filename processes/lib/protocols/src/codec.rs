@@ -42,7 +42,7 @@ pub enum Malformed {
     },
 }
 
-/// Values that an encoder refuses to write; the output is then to be taken as untouched.
+/// Values that an encoder refuses to write. What the output then holds is no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unencodable {
     /// The output is too short.
@@ -80,10 +80,12 @@ macro_rules! wire_integer {
             const WIDTH_MIN: usize = $width;
             const WIDTH_MAX: usize = $width;
 
+            #[inline]
             fn read(bytes: &[u8]) -> Self {
                 bytes.first_chunk().map_or(0, |chunk| Self::from_be_bytes(*chunk))
             }
 
+            #[inline]
             fn write(self, out: &mut [u8]) -> bool {
                 out.copy_from_slice(&self.to_be_bytes());
                 true
@@ -98,10 +100,12 @@ impl Wire for u64 {
     const WIDTH_MIN: usize = 6;
     const WIDTH_MAX: usize = 8;
 
+    #[inline]
     fn read(bytes: &[u8]) -> Self {
         bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte))
     }
 
+    #[inline]
     fn write(self, out: &mut [u8]) -> bool {
         let bytes = self.to_be_bytes();
         let (high, low) = bytes.split_at(bytes.len() - out.len());
@@ -114,10 +118,12 @@ impl<const N: usize> Wire for Alpha<N> {
     const WIDTH_MIN: usize = N;
     const WIDTH_MAX: usize = N;
 
+    #[inline]
     fn read(bytes: &[u8]) -> Self {
         bytes.first_chunk().map_or(Self::BLANK, |chunk| Self(*chunk))
     }
 
+    #[inline]
     fn write(self, out: &mut [u8]) -> bool {
         out.copy_from_slice(&self.0);
         true
@@ -145,6 +151,7 @@ pub(crate) const fn fits<T: Wire>(range: &Range<usize>) -> bool {
 }
 
 /// The first `LENGTH` bytes of a message of type `message_type`, and what follows them.
+#[inline]
 pub(crate) fn split<const LENGTH: usize>(bytes: &[u8], message_type: u8) -> Result<(&[u8; LENGTH], &[u8]), Malformed> {
     let found = *bytes.first().ok_or(Malformed::Empty)?;
     if found != message_type {
@@ -253,6 +260,7 @@ macro_rules! fixed_message {
             ///
             /// # Errors
             /// Another type, or fewer bytes than the table.
+            #[inline]
             pub fn new_checked(bytes: &'a [u8]) -> Result<Self, $crate::Malformed> {
                 let (bytes, _) = $crate::codec::split(bytes, $type)?;
                 Ok(Self { bytes })
@@ -298,6 +306,7 @@ macro_rules! message_enum {
             ///
             /// # Errors
             /// Empty, or a known type whose bytes contradict its table.
+            #[inline]
             pub fn parse(bytes: &'a [u8]) -> Result<Self, $crate::Malformed> {
                 let message_type = *bytes.first().ok_or($crate::Malformed::Empty)?;
                 match message_type {

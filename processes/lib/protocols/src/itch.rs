@@ -41,7 +41,7 @@ mod orders;
 mod system;
 mod trades;
 
-use crate::Alpha;
+use crate::{Alpha, Wire};
 pub use auction::*;
 pub use orders::*;
 pub use system::*;
@@ -54,6 +54,36 @@ pub type Mpid = Alpha<4>;
 
 /// Longest message of the table, in bytes (`I`).
 pub const LENGTH_MAX: usize = 50;
+
+/// What every message begins with, also one of an unknown type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Locate code of the instrument, valid for one day; 0 for market-wide messages.
+    pub stock_locate: u16,
+    /// Nasdaq's internal tracking number.
+    pub tracking_number: u16,
+    /// Nanoseconds since midnight US Eastern.
+    pub timestamp_ns: u64,
+}
+
+impl Header {
+    /// Bytes of the header, type included.
+    pub const LENGTH: usize = 11;
+
+    /// The header of a whole message; `None` when it is shorter than one.
+    #[inline]
+    #[must_use]
+    pub fn read(message: &[u8]) -> Option<Self> {
+        // The offsets are the same in every message: one table stands for all.
+        use system_event::field;
+        let header: &[u8; Self::LENGTH] = message.first_chunk()?;
+        Some(Self {
+            stock_locate: u16::read(&header[field::STOCK_LOCATE]),
+            tracking_number: u16::read(&header[field::TRACKING_NUMBER]),
+            timestamp_ns: u64::read(&header[field::TIMESTAMP_NS]),
+        })
+    }
+}
 
 message_enum! {
     /// One message of the feed.

@@ -22,6 +22,7 @@ mod alpha;
 pub mod itch;
 pub mod moldudp64;
 pub mod ouch;
+pub mod soupbintcp;
 
 pub use alpha::Alpha;
 pub use codec::{Malformed, Unencodable, Wire};

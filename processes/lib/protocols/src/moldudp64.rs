@@ -157,6 +157,7 @@ impl<'a> Packet<'a> {
 }
 
 /// Takes one length block off `rest`: `(message, what follows)`.
+#[inline]
 fn split_block(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     let (prefix, rest) = rest.split_first_chunk()?;
     rest.split_at_checked(usize::from(u16::from_be_bytes(*prefix)))
@@ -173,6 +174,7 @@ pub struct Messages<'a> {
 impl<'a> Iterator for Messages<'a> {
     type Item = (u64, &'a [u8]);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.remaining = self.remaining.checked_sub(1)?;
         let (message, rest) = split_block(self.rest)?;

@@ -7,14 +7,14 @@
 //! **UserRefNum** rises strictly within a session's day; the venue silently ignores a lower one, so a newer number
 //! voids every lower one that was not sent yet.
 //!
-//! **Three meanings of quantity.** Nasdaq's specification of OUCH 5.0, as quoted by independent readers of it:
+//! **Meanings of quantity.** As independent readers of Nasdaq's specification quote it (secondary sources):
 //!
 //! | message | its quantity is |
 //! | --- | --- |
 //! | [`EnterOrder`], [`ReplaceOrder`] | the total the owner is liable for over the whole replace chain: shares executed before **and shares decremented by self-match prevention** included. A chain of 500 with 100 executed that is replaced by 600 leaves 500 open |
 //! | [`CancelOrder`] | the new intended total, executed shares included; 0 cancels all that is open |
 //! | [`OrderCanceled`], [`AiqCanceled`] | a decrement of what was open |
-//! | [`OrderReplaced`] | the shares **outstanding** after the replacement. *Unsure:* this follows OUCH 4.x and no text of 5.0 confirmed it; a caller must know both values to tell them apart, and agree with the venue before trading |
+//! | [`OrderReplaced`], [`OrderModified`] | the total shares **outstanding** after the change (one transcription of 5.0 and the earlier 4.x say so; agree it with the venue before trading) |
 //!
 //! **Price trap.** The highest limit price is $199,999.9900: $200,000.0000 and the largest integer are read as
 //! *market orders*. The encoders refuse to write anything above it, and quantities of 0 or of a million and more.
@@ -66,6 +66,7 @@ macro_rules! ouch_message {
             ///
             /// # Errors
             /// Another type, fewer bytes than the table, or an appendage that does not end where the message ends.
+            #[inline]
             pub fn new_checked(bytes: &'a [u8]) -> Result<Self, $crate::Malformed> {
                 let (fixed, rest) = $crate::codec::split(bytes, $type)?;
                 if bytes.len() < Self::LENGTH_MIN {

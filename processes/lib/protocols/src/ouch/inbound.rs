@@ -31,8 +31,8 @@ ouch_message! {
 }
 
 ouch_message! {
-    /// `U`, replace order: the venue ignores it when the order is gone, and cancels the order when the new terms are
-    /// invalid; in both cases the new UserRefNum stays unused.
+    /// `U`, replace order. The venue ignores it when the order is gone or the new UserRefNum is not new, cancels the
+    /// order when the new terms are invalid, and answers `J` when the order cannot be canceled now.
     replace_order: ReplaceOrder, ReplaceOrderRepr = b'U', 38, appendage required {
         /// UserRefNum of the order to replace.
         ORIG_USER_REF_NUM 1..5 => orig_user_ref_num: u32,

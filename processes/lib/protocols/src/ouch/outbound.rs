@@ -159,7 +159,8 @@ outbound_message! {
 }
 
 outbound_message! {
-    /// `J`, the order was rejected; a replacement's UserRefNum stays unused.
+    /// `J`, the order or replacement was rejected. Its UserRefNum is used up; an order that was to be replaced is
+    /// unaffected.
     order_rejected: OrderRejected, OrderRejectedRepr = b'J', 29, appendage optional {
         /// UserRefNum of the request.
         USER_REF_NUM 9..13 => user_ref_num: u32,
