@@ -20,8 +20,10 @@ pub mod datagram;
 mod hold;
 pub mod machine;
 mod market;
+pub mod shell;
 
 pub use config::Config;
 pub use counters::Counters;
 pub use datagram::{DATAGRAM_MAX, Datagram, Line};
 pub use machine::{FeedHandler, Input, Output};
+pub use shell::Shell;
