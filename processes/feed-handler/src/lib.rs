@@ -20,6 +20,7 @@ pub mod datagram;
 mod hold;
 pub mod machine;
 mod market;
+mod requests;
 pub mod shell;
 
 pub use config::Config;
