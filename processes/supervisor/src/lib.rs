@@ -1,1 +1,9 @@
-//! Placeholder until its first working contents land.
+//! The supervisor: creates the regions of an instance, starts its processes, watches and restarts them, and takes the
+//! operator's commands.
+//!
+//! It never blocks on another process: a stuck child must not stop the kill switch. It never repairs what a living
+//! process may write, and never sends an order.
+#![forbid(unsafe_code)]
+
+pub mod config;
+pub mod machine;
