@@ -6,4 +6,13 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod epochs;
+pub mod handle;
+pub mod launch;
 pub mod machine;
+pub mod rebuild;
+pub mod regions;
+pub mod shell;
+pub mod socket;
+pub mod strays;
+pub mod watch;

@@ -118,6 +118,12 @@ impl Slot {
         self.equal.count_ones() as usize == self.expected.len()
     }
 
+    /// True for the point of a gateway's journal at which its rebuild ended.
+    #[must_use]
+    pub fn expects(&self, gateway: u8, through: u64) -> bool {
+        self.expected.iter().any(|expected| (expected.gateway, expected.through) == (gateway, through))
+    }
+
     /// When it next wants a timer.
     #[must_use]
     pub const fn deadline(&self) -> Option<Nanos> {
