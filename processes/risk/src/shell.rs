@@ -13,7 +13,7 @@ use intents::{Intents, Queue};
 use machine::Stepper;
 use orders::FoldError;
 use runtime::duty_cycle::Agent;
-use runtime::inputs::{ControlInput, ExecutionInput, InputFault};
+use runtime::inputs::{BATCH, ControlInput, ExecutionInput, InputFault};
 use runtime::process::StepLog;
 use runtime::references::References;
 use shm_layout::failpoint::Failpoint;
@@ -91,7 +91,7 @@ impl RiskShell {
     }
 
     fn poll_control(&mut self, now: Nanos) -> Result<usize, InputFault> {
-        let count = self.control.poll()?;
+        let count = self.control.poll(BATCH)?;
         if count == 0 {
             return Ok(0);
         }
@@ -110,7 +110,7 @@ impl RiskShell {
 
     fn poll_execution(&mut self, now: Nanos, index: usize) -> Result<usize, ShellFault> {
         let input = &mut self.executions[index];
-        let count = input.poll()?;
+        let count = input.poll(BATCH)?;
         if count == 0 {
             return Ok(0);
         }
