@@ -11,6 +11,7 @@
 //! It holds no messages and emits nothing: the machine asks and acts.
 
 use crate::config::Config;
+use crate::datagram::Line;
 use crate::requests::Requests;
 use protocols::moldudp64::{COUNT_END_OF_SESSION, Packet, Session};
 use shm_layout::types::{ChannelState, Nanos};
@@ -44,6 +45,8 @@ pub struct Channel {
     pub expected: u64,
     /// One after the highest sequence heard of: with `expected` equal to it, nothing is missing.
     pub known_next: u64,
+    /// One after the highest sequence heard of on each line, 0 before the line's first datagram of the session.
+    line_next: [u64; 2],
     /// The venue has announced the end of the session.
     pub ending: bool,
     /// Receive stamp of the last line datagram that was not behind the channel: the session lives.
@@ -67,6 +70,7 @@ impl Channel {
             session: Session::BLANK,
             expected: 1,
             known_next: 1,
+            line_next: [0; 2],
             ending: false,
             alive_ns: Nanos(0),
             request_at: None,
@@ -107,15 +111,21 @@ impl Channel {
         self.session = packet.session();
         self.state = if packet.sequence() > 1 { ChannelState::Backfill } else { ChannelState::Synchronized };
         (self.expected, self.known_next) = (1, 1);
-        (self.ending, self.alive_ns) = (false, receive_ns);
+        (self.ending, self.alive_ns, self.line_next) = (false, receive_ns, [0; 2]);
         self.requests.clear();
         self.stop_requests();
     }
 
-    /// Takes note of how far the venue is.
-    pub fn hear(&mut self, packet: &Packet<'_>) {
+    /// Takes note of how far the venue is; returns how many messages the line skipped.
+    pub fn hear(&mut self, packet: &Packet<'_>, line: Line) -> u64 {
+        let mut missed = 0;
+        if let Some(line_next) = self.line_next.get_mut(line.index()) {
+            missed = if *line_next == 0 { 0 } else { packet.sequence().saturating_sub(*line_next) };
+            *line_next = packet.next_sequence().max(*line_next);
+        }
         self.known_next = self.known_next.max(packet.next_sequence());
         self.ending |= packet.is_end_of_session();
+        missed
     }
 
     /// Every sequence heard of was delivered.

@@ -37,6 +37,8 @@ pub struct Counters {
     pub discarded: u64,
     /// Messages delivered, by the [`Line`] that brought them first.
     pub first_by_line: [u64; Line::ALL.len()],
+    /// Messages that [`Line`] A or B did not bring when their turn was there: lost on that line, or overtaken.
+    pub missed_by_line: [u64; 2],
     /// Gaps: times that the channel left `Synchronized` because a sequence was missing.
     pub gaps: u64,
     /// Requests sent, repetitions too.

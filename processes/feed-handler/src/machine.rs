@@ -150,7 +150,11 @@ impl FeedHandler {
             self.heartbeat_at = Some(now.plus(self.heartbeat_timeout_ns));
         }
         self.counters.received += u64::from(packet.message_count());
-        self.channel.hear(&packet);
+        let missed = self.channel.hear(&packet, datagram.line);
+        if let Some(count) = self.counters.missed_by_line.get_mut(datagram.line.index()) {
+            // The venue's number is anything that fits 64 bits.
+            *count = count.saturating_add(missed);
+        }
         if packet.sequence() <= self.channel.expected {
             let before = self.channel.expected;
             self.deliver(now, datagram, &packet, emit);

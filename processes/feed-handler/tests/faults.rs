@@ -177,6 +177,21 @@ fn what_is_legal_but_unknown_is_tolerated() {
     world.assert_conserved();
 }
 
+/// The channel believes a sequence that was heard, however large: it stays recovering, and asks in portions.
+#[test]
+fn the_largest_sequence_overflows_nothing() {
+    let (mut world, next) = opened(Config::default());
+    for (wait, line) in [(11, Line::A), (12, Line::B), (13, Line::A)] {
+        world.receive(wait * MS, line, &control(SESSION, u64::MAX, 0));
+        world.receive(wait * MS, line, &control(SESSION, 1, 0));
+    }
+    assert_eq!(world.channel.0, ChannelState::GapFill);
+    assert_eq!(world.requests[0], (SESSION, next, 0xFFFE));
+    let last = packet(SESSION, u64::MAX - 1, &[bytes_of(&delete(0, 1))]);
+    world.receive(14 * MS, Line::A, &last);
+    assert_eq!((world.machine().held_messages(), world.machine().expected_sequence()), (1, next));
+}
+
 /// Bytes of one message: a true type and a known locate code, so that they get as far as possible, and then anything.
 fn wild_message() -> impl Strategy<Value = Vec<u8>> {
     let kind = prop::sample::select(protocols::itch::Message::TYPES.to_vec());
@@ -200,7 +215,7 @@ fn wild_datagram() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     /// A peer's bytes never panic, never hang, never break the book or the accounts.
     #[test]

@@ -177,3 +177,35 @@ fn a_heartbeat_is_enough_to_join() {
     world.receive(10 * MS, Line::B, &control(SESSION, 1, 0));
     assert_eq!(world.channel.0, ChannelState::Synchronized, "before the first message nothing is missing");
 }
+
+/// Which line is the worse one: what each skipped, and what each brought first.
+#[test]
+fn lines_are_counted_apart() {
+    let venue = Venue::random(12, 60);
+    let mut world = World::new(Config::default());
+    let now = join(&venue, &mut world, 10);
+    world.receive(now, Line::B, &venue.packet(10, 13));
+    world.receive(now + US, Line::A, &venue.packet(12, 14));
+    world.receive(now + 2 * US, Line::B, &control(SESSION, 15, 0));
+    let counters = world.machine().counters();
+    assert_eq!(counters.missed_by_line, [2, 2], "A skipped 10 and 11, B skipped 13 and 14");
+    assert_eq!(counters.first_by_line, [9 + 1, 3, 0]);
+}
+
+/// Lines cut their packets as they like: overlaps ahead of a gap are all kept, and each sequence is still delivered once.
+#[test]
+fn overlapping_datagrams_ahead_of_a_gap_are_kept() {
+    let venue = Venue::random(13, 60);
+    let mut world = World::new(Config::default());
+    let now = join(&venue, &mut world, 40);
+    world.receive(now, Line::A, &venue.packet(41, 42));
+    world.receive(now + US, Line::B, &venue.packet(41, 45));
+    world.receive(now + 2 * US, Line::A, &venue.packet(43, 47));
+    world.receive(now + 3 * US, Line::B, &venue.packet(39, 42));
+    assert_eq!((world.machine().expected_sequence(), world.channel.0), (47, ChannelState::Synchronized));
+    world.timers(Nanos(now + 100 * MS));
+    assert!(world.requests.is_empty());
+    assert_eq!(world.events(), venue.expected.iter().filter(|e| e.0 < 47).copied().collect::<Vec<_>>());
+    assert_eq!(world.machine().counters().duplicate, 1 + 1 + 2 + 1);
+    world.assert_conserved();
+}

@@ -54,7 +54,7 @@ impl OrderTable {
     /// a few cache lines, while blocks land far apart and long-lived orders cannot grow one endless run.
     const fn home(&self, reference: u64) -> usize {
         let block = (reference / BLOCK).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift;
-        (block * BLOCK | reference % BLOCK) as usize
+        (block * BLOCK + reference % BLOCK) as usize
     }
 
     const fn mask(&self) -> usize {

@@ -1,3 +1,5 @@
+//! Every configuration error names file, key and line.
+
 use super::*;
 use serde::Deserialize;
 use shm_layout::types::{InstrumentId, Price, Qty};

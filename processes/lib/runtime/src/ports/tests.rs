@@ -1,3 +1,5 @@
+//! Regions made, attached, gated and refused through real files.
+
 use super::*;
 use crate::config::InstanceName;
 use shm_layout::control_page::{CONTROL_PAGE_WORDS, ControlPage};
