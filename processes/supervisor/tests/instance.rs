@@ -99,6 +99,9 @@ impl Drop for World {
         if self.supervisor.is_some() {
             self.end(Signal::SIGTERM);
         }
+        let _ = fs::remove_dir_all(self.regions());
+        let locks = format!("/dev/shm/tickway-{}", nix::unistd::getuid());
+        let _ = fs::remove_file(Path::new(&locks).join(format!("{}.lock", self.name)));
     }
 }
 
@@ -160,7 +163,6 @@ fn starts_restarts_through_the_barrier_and_stops_clean() {
     assert!(epochs.contains("strategy 0 3\n") && epochs.contains("supervisor 0 2\n"), "{epochs}");
     assert_eq!(world.ask(&json!({"command": "stop"})).unwrap()["ok"], true);
     assert_eq!(world.supervisor.take().unwrap().wait().unwrap().code(), Some(0), "{}", world.logs());
-    fs::remove_dir_all(world.regions()).unwrap();
 }
 
 #[test]
@@ -194,7 +196,6 @@ fn a_new_supervisor_adopts_what_lives_and_restarts_what_does_not() {
         assert_ne!(pid_of(&fresh, role), pid_of(&after, role));
     }
     assert_eq!(world.end(Signal::SIGTERM), Some(0), "{}", world.logs());
-    fs::remove_dir_all(world.regions()).unwrap();
 }
 
 #[test]
@@ -215,5 +216,4 @@ fn a_start_that_fails_leaves_no_process_and_no_region() {
     let output = world.command(&[]).output().unwrap();
     assert_eq!(output.status.code(), Some(71));
     assert!(text(&output).contains("cargo build"), "{}", text(&output));
-    let _ = fs::remove_dir_all(world.regions());
 }
