@@ -39,7 +39,7 @@ impl World {
         let text = DEMO
             .replace("instance = \"demo\"", &format!("instance = \"{name}\""))
             .replace("regions = \"\"", &regions)
-            .replace("data = \"\"", &format!("data = \"{}\"", dir.path().join("data").display()))
+            .replace("data = \"\"", &format!("data = \"/dev/shm/tickway-test-{name}-data\""))
             .replace("= 65536", "= 1024")
             .replace("= 16384", "= 1024");
         fs::write(dir.path().join("host.toml"), text).unwrap();
@@ -48,6 +48,11 @@ impl World {
 
     fn regions(&self) -> PathBuf {
         PathBuf::from(format!("/dev/shm/tickway-test-{}", self.name))
+    }
+
+    /// In memory: what is tested here is not how long a disk takes to sync.
+    fn data(&self) -> PathBuf {
+        PathBuf::from(format!("/dev/shm/tickway-test-{}-data", self.name))
     }
 
     fn command(&self, more: &[&str]) -> Command {
@@ -100,6 +105,7 @@ impl Drop for World {
             self.end(Signal::SIGTERM);
         }
         let _ = fs::remove_dir_all(self.regions());
+        let _ = fs::remove_dir_all(self.data());
         let locks = format!("/dev/shm/tickway-{}", nix::unistd::getuid());
         let _ = fs::remove_file(Path::new(&locks).join(format!("{}.lock", self.name)));
     }
@@ -150,7 +156,7 @@ fn starts_restarts_through_the_barrier_and_stops_clean() {
         kill(pid_of(&status, role), Signal::SIGKILL).unwrap();
         world.until("it is back", |status| runs_again(status, role, 1));
     }
-    let epochs = fs::read_to_string(world.dir.path().join("data/state/epochs")).unwrap();
+    let epochs = fs::read_to_string(world.data().join("state/epochs")).unwrap();
     assert!(epochs.contains("strategy 0 2\n") && epochs.contains("execution-gateway 0 1\n"), "{epochs}");
     assert_eq!(world.end(Signal::SIGINT), Some(0), "{}", world.logs());
     let left: Vec<_> = fs::read_dir(world.regions()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -159,7 +165,7 @@ fn starts_restarts_through_the_barrier_and_stops_clean() {
     // The next boot goes on with that tail, and with epochs that never came before.
     world.start(&[]);
     world.until("all run", |status| ROLES.iter().all(|role| runs_again(status, role, 0)));
-    let epochs = fs::read_to_string(world.dir.path().join("data/state/epochs")).unwrap();
+    let epochs = fs::read_to_string(world.data().join("state/epochs")).unwrap();
     assert!(epochs.contains("strategy 0 3\n") && epochs.contains("supervisor 0 2\n"), "{epochs}");
     assert_eq!(world.ask(&json!({"command": "stop"})).unwrap()["ok"], true);
     assert_eq!(world.supervisor.take().unwrap().wait().unwrap().code(), Some(0), "{}", world.logs());
@@ -210,7 +216,7 @@ fn a_start_that_fails_leaves_no_process_and_no_region() {
     let regions = fs::read_dir(world.regions()).into_iter().flatten().count();
     // The stand-in gateway's fences are in its tail alone.
     assert!(regions <= 1, "{}", text(&output));
-    let host = world.dir.path().join("data/host.toml");
+    let host = world.data().join("host.toml");
     assert!(supervisor::strays::find(&host).is_empty());
     fs::remove_file(&recorder).unwrap();
     let output = world.command(&[]).output().unwrap();
