@@ -214,3 +214,16 @@ fn position(symbol: &str, position: &Position) -> Value {
         "sell_notional": notional_text(position.sell_notional),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::notional_text;
+
+    #[test]
+    fn notionals_are_exact() {
+        assert_eq!(notional_text(0), "0");
+        assert_eq!(notional_text(1_000_050), "100.005");
+        assert_eq!(notional_text(-1), "-0.0001");
+        assert_eq!(notional_text(i128::from(i64::MAX) * 10_000), "9223372036854775807");
+    }
+}
