@@ -8,6 +8,7 @@
 //! | [`ouch_session`] | logins, the stored stream and its replay |
 //! | [`account`] | the venue's own account of orders, fills and positions |
 //! | [`mold`], [`fault`] | the sequenced feed as datagrams, and faults on request |
+//! | [`shell`], [`pace`], [`report`] | sockets, the clock's side of a file, JSON lines |
 //!
 //! The venue is the other side of every test, so it shares no code with what it judges: of Tickway's crates it uses
 //! only `protocols` and the number types. The machine never reads a clock, a file or a socket; it is deterministic,
@@ -27,6 +28,9 @@ pub mod matching;
 pub mod mold;
 pub mod order_entry;
 pub mod ouch_session;
+pub mod pace;
+pub mod report;
 pub mod seeded_market;
+pub mod shell;
 pub mod venue;
 pub mod venue_market;

@@ -183,16 +183,16 @@ fn a_silent_client_is_dead_after_fifteen_seconds() {
 
 #[test]
 fn wrong_logins_are_refused() {
-    let cases: [(&[u8], &[u8], &[u8], u64, u8); 4] = [
-        (b"tick", b"no", b"", 1, b'A'),
-        (b"other", b"way", b"", 1, b'A'),
-        (b"tick", b"way", b"YESTERDAY", 1, b'S'),
-        (b"tick", b"way", b"TEST000001", 99, b'S'),
+    let cases = [
+        (login(b"tick", b"no", b"", 1), b'A'),
+        (login(b"other", b"way", b"", 1), b'A'),
+        (login(b"tick", b"way", b"YESTERDAY", 1), b'S'),
+        (login(b"tick", b"way", b"TEST000001", 99), b'S'),
     ];
-    for (username, password, session, sequence, reason) in cases {
+    for (request, reason) in cases {
         let mut desk = Desk::new(seeded_venue(1, 1_000, 1));
         desk.step(Input::Connected(1));
-        let sent = desk.step(Input::Received(1, &login(username, password, session, sequence)));
+        let sent = desk.step(Input::Received(1, &request));
         assert_eq!(packets(&sent[0].1), [(b'J', vec![reason])]);
         assert_eq!(desk.out.close, [1]);
     }
