@@ -28,7 +28,8 @@ pub fn start(instance: &Instance, host_file: &Path, extra: &[&str]) -> Result<Ch
     let binary = binary_path("tickway-supervisor")?;
     instance.create_directories(0)?;
     link_data(instance);
-    let mut arguments = vec!["run".to_owned(), "--host".to_owned(), host_file.display().to_string()];
+    let host_file = host_file.display().to_string();
+    let mut arguments = vec!["run".to_owned(), "--foreground".to_owned(), "--host".to_owned(), host_file];
     arguments.extend(extra.iter().map(|argument| (*argument).to_owned()));
     Ok(Child::spawn(&binary, &arguments, &instance.log().join("supervisor.log"))?)
 }

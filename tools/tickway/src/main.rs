@@ -7,6 +7,7 @@
 mod config;
 mod debug;
 mod decode;
+mod demo;
 mod failure;
 mod journals;
 mod kill;
@@ -41,6 +42,10 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Trade against a simulated venue on this machine, and print a reconciled report
+    ///
+    /// Exit code 1: some count differs.
+    Demo(demo::Arguments),
     Status(status::Arguments),
     /// Start an instance
     Up(up::UpArguments),
@@ -67,6 +72,7 @@ enum Command {
 impl Command {
     fn run(&self) -> Outcome {
         match self {
+            Self::Demo(command) => command.run(),
             Self::Status(command) => command.run(),
             Self::Up(command) => command.run(),
             Self::Down(command) => command.run(),
@@ -83,7 +89,11 @@ impl Command {
 }
 
 fn main() -> ExitCode {
-    match Cli::parse().command.run() {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match cli.command.run() {
         Ok(Finding::Good) => ExitCode::SUCCESS,
         Ok(Finding::Negative) => ExitCode::from(1),
         Err(failure) => {
@@ -93,4 +103,16 @@ fn main() -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// Prints help or what is wrong with the arguments. A demo that promised one object on standard output keeps its word.
+fn usage(error: &clap::Error) -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let is_demo = arguments.next().is_some_and(|first| first == "demo");
+    if error.use_stderr() && is_demo && arguments.any(|argument| argument == "--json") {
+        let message = error.to_string().lines().next().unwrap_or("usage").to_owned();
+        let _ = demo::print_failure(true, &failure::Failure { code: 2, message });
+    }
+    let _ = error.print();
+    ExitCode::from(error.exit_code() as u8)
 }
