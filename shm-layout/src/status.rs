@@ -286,6 +286,13 @@ impl StatusWriter {
         self.store(first, u64::from(position.ring.to_u32()));
     }
 
+    /// A second view for the loop around the duty cycle, which stores heartbeat, progress, state and the allocation count
+    /// and nothing else; echoes and checkpoints stay with the first view, which knows their places.
+    #[must_use]
+    pub fn loop_view(&self) -> Self {
+        Self { words: self.words.clone(), counters: self.counters.clone(), checkpoints: 0, fences: 0 }
+    }
+
     /// The counter table.
     #[must_use]
     pub const fn counters(&self) -> &CounterTable {

@@ -52,6 +52,28 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    /// A risk rebuilt from the journal at any moment has the positions and reservations that the venue may hold.
+    #[test]
+    fn a_rebuilt_risk_has_the_same_exposure(actions in actions(200)) {
+        let mut world = World::new();
+        actions.iter().for_each(|action| world.step(action));
+        // What the gateway had not journaled when risk died is fenced; what it had is in the rebuild.
+        world.entries.clear();
+        let mut state = world.risk.orders().clone();
+        for execution in &world.executions {
+            state.apply(execution).unwrap();
+        }
+        let rings = [risk::machine::RingStart::default(); STRATEGIES as usize];
+        let (hash, now) = (state.hash(), world.now);
+        world.risk = risk::machine::Risk::restore(world::settings(), state, 6, &rings, now);
+        assert_eq!(world.risk.orders().hash(), hash);
+        assert_reserved_covers(&world);
+    }
+}
+
 /// The generator reaches what it is meant to reach: approvals, fills, replaces and most reasons.
 #[test]
 fn the_random_streams_reach_most_reasons() {

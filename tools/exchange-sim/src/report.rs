@@ -33,6 +33,8 @@ pub struct Addresses {
     pub request: SocketAddr,
     /// TCP address of order entry.
     pub order: SocketAddr,
+    /// Send buffer of the feed that the host granted, in bytes.
+    pub send_buffer_bytes: usize,
 }
 
 /// An exact decimal of a notional in 1e-4, which may exceed 64 bits.
@@ -65,6 +67,7 @@ pub fn listening(venue: &Venue, session: &str, addresses: &Addresses) -> Value {
         "request_addr": addresses.request.to_string(),
         "order_addr": addresses.order.to_string(),
         "session": session,
+        "send_buffer_bytes": addresses.send_buffer_bytes,
         "instruments": instruments.collect::<Vec<_>>(),
     })
 }

@@ -62,6 +62,7 @@ struct Open {
     offset: u64,
     records_hash: u64,
     previous_trailer_hash: u64,
+    boot_stamp: u64,
     /// Last sequence that a sync block states.
     stated_sequence: u64,
 }
@@ -121,6 +122,7 @@ impl<S: SegmentStore> Flusher<S> {
             offset: at.offset,
             records_hash: at.records_hash,
             previous_trailer_hash: at.previous_trailer_hash,
+            boot_stamp: at.boot_stamp,
             stated_sequence: 0,
         });
         words.store(word::STATE, TailState::Flowing as u64, Ordering::Release);
@@ -263,7 +265,7 @@ impl<S: SegmentStore> Flusher<S> {
         let block = SyncBlock {
             committed_bytes: open.offset,
             committed_sequence: self.last_sequence,
-            boot_stamp: self.config.boot_stamp,
+            boot_stamp: open.boot_stamp,
         };
         self.buffer.extend(block.encode(gathered.last_sequence, self.config.epoch, open.file_id));
         write_all(&mut self.store, open.file_id, open.offset, &self.buffer)?;
@@ -305,6 +307,7 @@ impl<S: SegmentStore> Flusher<S> {
             offset: PAGE_BYTES as u64,
             records_hash: HASH_OF_NOTHING,
             previous_trailer_hash: self.trailer_hash,
+            boot_stamp: config.boot_stamp,
             stated_sequence: self.last_sequence,
         });
         self.last_file_id = file_id;

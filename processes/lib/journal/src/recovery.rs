@@ -17,8 +17,10 @@ pub enum HeaderIs {
     Valid,
     /// Never written.
     Zero,
-    /// Anything else.
+    /// Not whole.
     Bad,
+    /// Whole as far as its magic and version, which is another one.
+    OtherVersion,
 }
 
 /// The segment's place.
@@ -94,7 +96,7 @@ pub struct Case {
 pub enum Action {
     /// Nothing is changed: the operator repairs from a replica, or decides.
     Halt,
-    /// Created and never begun: begin it.
+    /// Created and never begun, or its header was being written: begin it.
     Begin,
     /// Complete: on to the next.
     Next,
@@ -128,7 +130,7 @@ macro_rules! row {
 }
 
 use CursorIs::{Below, Beyond};
-use HeaderIs::{Bad as BadHeader, Valid as GoodHeader, Zero as NoHeader};
+use HeaderIs::{Bad as BadHeader, OtherVersion, Valid as GoodHeader, Zero as NoHeader};
 use PlaceIs::{Earlier, Last};
 use RestIs::{NonZero, Zero};
 use StopIs::{Clean, Foreign, Torn};
@@ -136,15 +138,16 @@ use TrailerIs::{Disagrees, Torn as TornTrailer, Valid as GoodTrailer, Zero as No
 
 /// The table. A test shows that every case matches exactly one row.
 #[rustfmt::skip]
-const TABLE: [RowOf; 20] = [
+const TABLE: [RowOf; 21] = [
     //   header        place      trailer                              stop              cursor    rest
-    row!([BadHeader],  [],        [],                                  [],               [],       []        => Halt),
-    row!([NoHeader],   [Earlier], [],                                  [],               [],       []        => Halt),
-    row!([NoHeader],   [Last],    [NoTrailer],                         [Clean],          [Beyond], [Zero]    => Begin),
-    row!([NoHeader],   [Last],    [NoTrailer],                         [Clean],          [Beyond], [NonZero] => Halt),
-    row!([NoHeader],   [Last],    [NoTrailer],                         [Clean],          [Below],  []        => Halt),
-    row!([NoHeader],   [Last],    [NoTrailer],                         [Torn, Foreign],  [],       []        => Halt),
-    row!([NoHeader],   [Last],    [GoodTrailer, TornTrailer, Disagrees], [],             [],       []        => Halt),
+    row!([OtherVersion], [],      [],                                  [],               [],       []        => Halt),
+    // The header is durable before the first record is written: a segment without one is empty, or not ours to judge.
+    row!([NoHeader, BadHeader], [Earlier], [],                         [],               [],       []        => Halt),
+    row!([NoHeader, BadHeader], [Last], [NoTrailer],                   [Clean],          [Beyond], [Zero]    => Begin),
+    row!([NoHeader, BadHeader], [Last], [NoTrailer],                   [Clean],          [Beyond], [NonZero] => Halt),
+    row!([NoHeader, BadHeader], [Last], [NoTrailer],                   [Clean],          [Below],  []        => Halt),
+    row!([NoHeader, BadHeader], [Last], [NoTrailer],                   [Torn, Foreign],  [],       []        => Halt),
+    row!([NoHeader, BadHeader], [Last], [GoodTrailer, TornTrailer, Disagrees], [],       [],       []        => Halt),
     // Corruption, whatever follows.
     row!([GoodHeader], [],        [],                                  [],               [Below],  []        => Halt),
     row!([GoodHeader], [],        [Disagrees],                         [],               [Beyond], []        => Halt),
@@ -163,11 +166,9 @@ const TABLE: [RowOf; 20] = [
     row!([GoodHeader], [Last],    [NoTrailer],                         [Clean],          [Beyond], [Zero]    => Resume),
     row!([GoodHeader], [Last],    [NoTrailer],                         [Clean],          [Beyond], [NonZero] => CutReordered),
     row!([GoodHeader], [Last],    [NoTrailer],                         [Torn],           [Beyond], []        => CutTorn),
+    // A whole record that is not the next one is no crash's work.
+    row!([GoodHeader], [Last],    [NoTrailer],                         [Foreign],        [Beyond], []        => Halt),
 ];
-
-/// A whole record that is not the next one, in the segment being written, is no crash's work: the one case that no row
-/// above takes, kept apart so that the table ends with it.
-const FOREIGN: RowOf = row!([GoodHeader], [Last], [NoTrailer], [Foreign], [Beyond], [] => Halt);
 
 impl RowOf {
     fn takes(&self, case: &Case) -> bool {
@@ -189,7 +190,7 @@ impl RowOf {
 /// Never: the table takes every case.
 #[must_use]
 pub fn decide(case: &Case) -> Action {
-    let row = TABLE.iter().chain([&FOREIGN]).find(|row| row.takes(case));
+    let row = TABLE.iter().find(|row| row.takes(case));
     row.expect("the table takes every case").action
 }
 
@@ -217,6 +218,8 @@ pub struct ResumeOpen {
     pub records_hash: u64,
     /// As in its header.
     pub previous_trailer_hash: u64,
+    /// As in its header: its sync blocks carry the stamp of the boot that created it.
+    pub boot_stamp: u64,
 }
 
 /// What has to be erased before the journal is written again.
@@ -258,7 +261,7 @@ pub enum Halted {
         /// Segment.
         file_id: u32,
     },
-    /// The tail begins after the files' end, or a record in it is not whole.
+    /// The tail begins after the files' end, or says that more was durable, or a record in it is not whole.
     #[error("journal tail does not follow the files")]
     Tail,
 }
@@ -290,7 +293,11 @@ pub fn plan(segments: &[(u32, &[u8])], tail: Option<&TailSnapshot>) -> Result<Pl
         match action {
             Action::Halt => return Err(Halted::Case { file_id: *file_id, offset: scan.offset, case }),
             // An all-zero file is created again under the same number.
-            Action::Begin => continue,
+            Action::Begin => {
+                let bytes = 0..PAGE_BYTES as u64;
+                erase = (case.header == BadHeader).then_some(Erase { file_id: *file_id, bytes, action });
+                continue;
+            }
             Action::Next | Action::Roll => {
                 let trailer = Trailer::decode(&bytes[trailer_page as usize..]).expect("the case says it is valid");
                 resume = Resume {
@@ -312,6 +319,7 @@ pub fn plan(segments: &[(u32, &[u8])], tail: Option<&TailSnapshot>) -> Result<Pl
             offset: scan.offset,
             records_hash: scan.records_hash,
             previous_trailer_hash: header.map_or(0, |header| header.previous_trailer_hash),
+            boot_stamp: header.map_or(0, |header| header.boot_stamp),
         };
         resume = Resume { file_id: *file_id, last_sequence: scan.last_sequence, open: Some(open), ..resume };
     }
@@ -321,6 +329,9 @@ pub fn plan(segments: &[(u32, &[u8])], tail: Option<&TailSnapshot>) -> Result<Pl
 
 /// The tail's first record must be the files' next, or one that they have.
 fn check_tail(resume: &Resume, tail: Option<&TailSnapshot>) -> Result<(), Halted> {
+    if tail.is_some_and(|tail| tail.durable_sequence > resume.last_sequence) {
+        return Err(Halted::Tail);
+    }
     let mut next = None;
     for frame in tail.iter().flat_map(|tail| tail.frames()) {
         let sequence = frame.map_err(|_| Halted::Tail)?.header.sequence;
@@ -339,6 +350,7 @@ fn look(file_id: u32, bytes: &[u8], last: bool, tail: Option<&TailSnapshot>) -> 
     let header = match (decoded, SegmentHeader::decode(bytes)) {
         (Some(_), _) => GoodHeader,
         (None, Err(BadPage::Zero)) => NoHeader,
+        (None, Err(BadPage::Version(_))) => OtherVersion,
         (None, _) => BadHeader,
     };
     let walked_as = decoded.unwrap_or(SegmentHeader { file_id, first_sequence: 1, ..SegmentHeader::default() });

@@ -1,7 +1,7 @@
 //! Checks every byte of a journal's files: checksums, sequences, padding, reserved bytes, zeros where nothing was written,
 //! trailers and their chain. Any flipped byte is found.
 
-use crate::scan::{Stop, Walk};
+use crate::scan::{Scan, Stop, Walk};
 use crate::segment::{BadPage, PAGE_BYTES, SegmentHeader, Trailer};
 use std::fmt;
 
@@ -75,17 +75,7 @@ fn segment(
             return None;
         }
     };
-    if header.file_id != file_id || header.segment_bytes != bytes.len() as u64 {
-        found(0, "header is of another file".to_owned());
-    }
-    if let Some((before, sequence, hash)) = previous {
-        if file_id != before + 1 || header.first_sequence != sequence + 1 {
-            found(0, "segment does not follow the one before".to_owned());
-        }
-        if hash.is_some_and(|hash| hash != header.previous_trailer_hash) {
-            found(0, "hash of the previous trailer differs".to_owned());
-        }
-    }
+    chain(file_id, bytes, &header, previous, &mut found);
     let mut walk = Walk::new(bytes, header);
     let mut records = 0;
     for (offset, frame) in walk.by_ref() {
@@ -105,8 +95,45 @@ fn segment(
             }
         }
     }
-    let page = trailer_page as u64;
-    let hash = match Trailer::decode(&bytes[trailer_page..]) {
+    let hash = trailer(file_id, &bytes[trailer_page..], last, &header, &scan, &mut |offset, what| {
+        found(trailer_page as u64 + offset, what);
+    });
+    report.records += records;
+    report.last_sequence = scan.last_sequence;
+    hash
+}
+
+/// The header against its file and the segment before.
+fn chain(
+    file_id: u32,
+    bytes: &[u8],
+    header: &SegmentHeader,
+    previous: Option<(u32, u64, Option<u64>)>,
+    found: &mut impl FnMut(u64, String),
+) {
+    if header.file_id != file_id || header.segment_bytes != bytes.len() as u64 {
+        found(0, "header is of another file".to_owned());
+    }
+    if let Some((before, sequence, hash)) = previous {
+        if file_id != before + 1 || header.first_sequence != sequence + 1 {
+            found(0, "segment does not follow the one before".to_owned());
+        }
+        if hash.is_some_and(|hash| hash != header.previous_trailer_hash) {
+            found(0, "hash of the previous trailer differs".to_owned());
+        }
+    }
+}
+
+/// The trailer page against the records; returns its hash.
+fn trailer(
+    file_id: u32,
+    page: &[u8],
+    last: bool,
+    header: &SegmentHeader,
+    scan: &Scan,
+    found: &mut impl FnMut(u64, String),
+) -> Option<u64> {
+    match Trailer::decode(page) {
         Ok(trailer) => {
             let agrees = trailer.file_id == file_id
                 && trailer.records_end == scan.offset
@@ -114,19 +141,16 @@ fn segment(
                 && trailer.records_hash == scan.records_hash
                 && trailer.previous_trailer_hash == header.previous_trailer_hash;
             if !agrees {
-                found(page, "trailer differs from the records".to_owned());
+                found(0, "trailer differs from the records".to_owned());
             }
             Some(trailer.hash())
         }
         Err(BadPage::Zero) if last => None,
         Err(bad) => {
-            found(page + bad_offset(bad), format!("trailer page: {bad}"));
+            found(bad_offset(bad), format!("trailer page: {bad}"));
             None
         }
-    };
-    report.records += records;
-    report.last_sequence = scan.last_sequence;
-    hash
+    }
 }
 
 const fn bad_offset(bad: BadPage) -> u64 {

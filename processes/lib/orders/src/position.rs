@@ -2,7 +2,7 @@
 
 use shm_layout::types::{Notional, Price, Qty, Side};
 
-/// A position. All sums are net of broken trades.
+/// A position. The sums are net of broken trades.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Position {
     /// Start of day plus bought minus sold, in 1e-8 of the instrument's unit.
@@ -19,11 +19,11 @@ pub struct Position {
     pub buy_notional: Notional,
     /// Price times quantity of what was sold.
     pub sell_notional: Notional,
-    /// Executions, net of broken ones.
+    /// Executions; one that is broken, in one piece or several, stays counted.
     pub fills: u64,
 }
 
-/// The position would not fit: `qty` over 64 bits, or more broken than executed.
+/// The position would not fit: `qty` over 64 bits, or a sum over 128.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DoesNotFit;
 
@@ -42,7 +42,7 @@ impl Position {
         let direction = if broken { -1 } else { 1 };
         let signed = qty.0.checked_mul(side.sign() * direction).ok_or(DoesNotFit)?;
         let net = self.qty.0.checked_add(signed).ok_or(DoesNotFit)?;
-        let fills = self.fills.checked_add_signed(direction).ok_or(DoesNotFit)?;
+        let fills = self.fills + u64::from(!broken);
         let notional = Notional::of(px, qty).0 * i128::from(direction);
         let amount = i128::from(qty.0) * i128::from(direction);
         let (sum_qty, sum_notional) = match side {
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(position.cash_flow(), (1950 - 2200) * i128::from(ONE) * i128::from(ONE));
         // The sale is broken: nothing realised.
         position.trade(Side::Sell, Qty(150 * ONE), Price(13 * ONE), true).unwrap();
-        assert_eq!((position.qty, position.realised_pnl(), position.fills), (Qty(200 * ONE), 0, 2));
+        assert_eq!((position.qty, position.realised_pnl(), position.fills), (Qty(200 * ONE), 0, 3));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use crate::affinity;
 use crate::alloc;
 use crate::clock::Clock;
-use crate::config::HostFile;
+use crate::config::{ConfigError, HostFile};
 use crate::control_page::{self, OpenedControlPage};
 use crate::duty_cycle::{Agent, RunLoop, run};
 use crate::error::RuntimeError;
@@ -26,6 +26,7 @@ use shm_layout::status::{ProcessState, StatusWriter};
 use shm_layout::topology::{RingId, RingKind};
 use shm_layout::types::{Nanos, Role};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 /// Arguments of every process binary.
@@ -156,6 +157,18 @@ impl Process {
     }
 }
 
+/// The end of `main`: nothing more on success; else the error as one line, and a code of sysexits: 78 for the host file,
+/// 74 for what the system refused, 70 for the rest.
+#[must_use]
+pub fn exit_code(result: &anyhow::Result<()>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    eprintln!("{error:#}");
+    if error.is::<ConfigError>() {
+        return ExitCode::from(78);
+    }
+    ExitCode::from(if error.is::<RuntimeError>() { 74 } else { 70 })
+}
+
 /// A machine's step log: the `step` ring of its process. Nobody gates it, so recording never waits.
 #[derive(Debug)]
 pub struct StepLog {
@@ -174,6 +187,13 @@ impl StepLog {
             count,
             ..Step::default()
         });
+    }
+
+    /// The reader of `ring` was lapped: it goes on after `through_sequence`, and `missed` messages are lost.
+    pub fn lapped(&mut self, ring: RingId, through_sequence: u64, missed: u64, now: Nanos) {
+        let (kind, ring) = (StepKind::Poll as u8, ring.to_u32());
+        let value = [i64::try_from(missed).unwrap_or(i64::MAX), 0, 0];
+        self.record(&Step { kind, ring, through_sequence, now_ns: now, value, ..Step::default() });
     }
 
     /// The timer fired at `now`.
