@@ -182,7 +182,8 @@ mod tests {
         let mut books = Books::default();
         add(&mut books, &intent(header(OrderKind::NewOrderSingle, 0), 11_500));
         add(&mut books, &sent(0, 12_000));
-        let not_sent = journal::record::NotSent { cl_ord_id: ClOrdId(5), user_ref_num: 3, reason: 68, now_ns: Nanos(1) };
+        let not_sent =
+            journal::record::NotSent { cl_ord_id: ClOrdId(5), user_ref_num: 3, reason: 68, now_ns: Nanos(1) };
         add(&mut books, &intent(header(OrderKind::NewOrderSingle, 7), 11_500));
         add(&mut books, &Record::NotSent(not_sent));
         assert_eq!(Record::NotSent(not_sent).record_type(), RecordType::NotSent);

@@ -40,15 +40,14 @@ impl VenueCounts {
         let listed = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let (itch, orders) = (&account["itch"], &account["orders"]);
         let by_type = itch["by_type"].as_object().into_iter().flatten();
-        let new_orders = listed(&orders["by_user_ref_num"]).into_iter().filter(|row| row["orig_user_ref_num"].is_null());
+        let new_orders =
+            listed(&orders["by_user_ref_num"]).into_iter().filter(|row| row["orig_user_ref_num"].is_null());
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         Self {
             messages: number(&itch["messages"]),
             by_type: by_type.map(|(letter, count)| (letter.clone(), number(count))).collect(),
             received_new: number(&orders["received_new"]),
-            new_orders: new_orders
-                .map(|row| (number(&row["user_ref_num"]) as u32, text(&row["cl_ord_id"])))
-                .collect(),
+            new_orders: new_orders.map(|row| (number(&row["user_ref_num"]) as u32, text(&row["cl_ord_id"]))).collect(),
             open: number(&orders["open"]),
             fills: number(&account["fills"]["count"]),
             filled_quantity: number(&account["fills"]["quantity"]),

@@ -27,7 +27,6 @@ pub struct Base {
     pub file: HostFile,
 }
 
-
 impl Base {
     /// Reads the demo's own host file, or `--host`, with `--instance` and `--data` in force.
     ///
@@ -139,9 +138,8 @@ fn fill_in_market(table: &mut Table, market: &Market) {
 /// When a file cannot be written.
 pub fn write(file: &HostFile, market: &Market, data: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut paths = vec![data.join("demo.toml")];
-    let put = |path: &Path, text: &str| {
-        std::fs::write(path, text).map_err(|error| Failure::file("write", path, &error))
-    };
+    let put =
+        |path: &Path, text: &str| std::fs::write(path, text).map_err(|error| Failure::file("write", path, &error));
     put(&paths[0], file.echo())?;
     if market.messages.is_some() {
         let whole: Table = file.echo().parse().expect("the echo is TOML");

@@ -118,8 +118,10 @@ fn latencies(report: &Report) -> String {
         text.push_str(&format!("; tick to order p50 is {} of those", p50 / anchor));
     }
     let steal = report.cpu_steal_pct.map_or_else(String::new, |pct| format!(", {pct:.2} % of the CPU stolen"));
-    text.push_str(&format!("\n waiting: {}{steal}; {} orders of timers are not in these figures",
-        report.wait_strategy, report.timer_caused_orders));
+    text.push_str(&format!(
+        "\n waiting: {}{steal}; {} orders of timers are not in these figures",
+        report.wait_strategy, report.timer_caused_orders
+    ));
     text
 }
 

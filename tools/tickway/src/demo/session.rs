@@ -88,7 +88,8 @@ impl Running {
         let lock = prepare(&instance)?;
         let of_file = arguments.itch.as_deref().map(|path| scanned(path, arguments)).transpose()?;
         let anchor_before = anchor_ns();
-        let (venue, listening) = Venue::start(&venue_arguments(arguments, &base.file), &instance.log().join("venue.log"))?;
+        let (venue, listening) =
+            Venue::start(&venue_arguments(arguments, &base.file), &instance.log().join("venue.log"))?;
         let market = match of_file {
             Some(market) => market,
             None => Market::of_listening(&listening, arguments.seed)?,
@@ -103,18 +104,8 @@ impl Running {
         let supervisor = launch::start(&instance, &files[0], &["--keep-regions"])?;
         cleanup::remember_supervisor(supervisor.id(), &instance);
         let (progress, cpu_before) = (Progress::new(arguments.seconds), CpuTime::now());
-        let mut running = Self {
-            instance,
-            file,
-            venue,
-            supervisor,
-            market,
-            files,
-            progress,
-            anchor_before,
-            cpu_before,
-            seconds: 0,
-        };
+        let mut running =
+            Self { instance, file, venue, supervisor, market, files, progress, anchor_before, cpu_before, seconds: 0 };
         launch::wait_until_running(&running.instance, &mut running.supervisor, START)?;
         eprintln!("demo: {}", running.plan()?.line);
         running.wait_for_sessions()?;
@@ -162,7 +153,8 @@ impl Running {
             match (logins > 0, heard) {
                 (true, true) => return Ok(()),
                 (login, _) if waited >= START || stop_requested() => {
-                    let what = if login { "the feed handler hears nothing of the venue" } else { "no order-entry session" };
+                    let what =
+                        if login { "the feed handler hears nothing of the venue" } else { "no order-entry session" };
                     let cure = format!("see the logs in {}", self.instance.log().display());
                     return Err(Failure::new(UNAVAILABLE, format!("{what} after {} ms", waited.as_millis()), cure));
                 }

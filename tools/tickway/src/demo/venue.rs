@@ -117,7 +117,11 @@ impl Venue {
         let ended = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let word = text.lines().last().unwrap_or("without a word").trim_start_matches("exchange-sim: ").to_owned();
-        Failure::new(UNAVAILABLE, format!("the venue ended ({ended}): {word}"), format!("its log is {}", self.log.display()))
+        Failure::new(
+            UNAVAILABLE,
+            format!("the venue ended ({ended}): {word}"),
+            format!("its log is {}", self.log.display()),
+        )
     }
 
     /// Ends it by closing its standard input.

@@ -53,11 +53,8 @@ fn market(counts: &Counts, differences: &mut Vec<String>) -> Equation {
             feed.in_order, feed.recovered
         ));
     }
-    let terms = [
-        ("published", published.into()),
-        ("in_order", feed.in_order.into()),
-        ("recovered", feed.recovered.into()),
-    ];
+    let terms =
+        [("published", published.into()), ("in_order", feed.in_order.into()), ("recovered", feed.recovered.into())];
     equation("market_messages", holds, &terms, text)
 }
 

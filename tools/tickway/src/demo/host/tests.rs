@@ -19,11 +19,8 @@ fn listening() -> Value {
 }
 
 fn market(symbols: &[&str], messages: Option<u64>) -> Market {
-    let row = |symbol: &&str| Row {
-        symbol: (*symbol).to_owned(),
-        tick_size: "0.01".to_owned(),
-        price_max: "400".to_owned(),
-    };
+    let row =
+        |symbol: &&str| Row { symbol: (*symbol).to_owned(), tick_size: "0.01".to_owned(), price_max: "400".to_owned() };
     Market { source: "test".to_owned(), rows: symbols.iter().map(row).collect(), messages }
 }
 
