@@ -17,6 +17,8 @@ use std::time::Duration;
 const NAP: Duration = Duration::from_millis(10);
 /// Longest wait for a supervisor to stop in order, beyond the bounds of its own steps.
 pub const STOP: Duration = Duration::from_secs(30);
+/// Lines of a log that an error repeats.
+const LAST_LINES: usize = 3;
 /// Longest wait for the proof of a death.
 const DEATH: Duration = Duration::from_secs(5);
 
@@ -59,7 +61,7 @@ pub fn wait_until_running(instance: &Instance, supervisor: &mut Child, patience:
     let mut waited = Duration::ZERO;
     loop {
         if let Some(status) = supervisor.reap()? {
-            let what = format!("the supervisor ended with {status}: {}", last_line(&log));
+            let what = format!("the supervisor ended with {status}: {}", last_words(&log));
             let code = status.code().and_then(|code| u8::try_from(code).ok()).filter(|code| *code >= 64);
             return Err(Failure::new(code.unwrap_or(UNAVAILABLE), what, format!("its log is {}", log.display())));
         }
@@ -94,10 +96,16 @@ fn not_running(instance: &Instance) -> Result<Vec<String>, Failure> {
     Ok(missing.map(|(role, index)| format!("{}/{index}", role.folder())).collect())
 }
 
-/// The last line of a log that says anything.
-fn last_line(path: &Path) -> String {
+/// The last lines of a log, without their stamps, as one.
+fn last_words(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("without a word").trim().to_owned()
+    let message = |line: &str| {
+        let level = ["ERROR ", "WARN ", "INFO "].iter().find_map(|level| line.split_once(level));
+        level.map_or(line, |(_, message)| message).trim().to_owned()
+    };
+    let said: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let last: Vec<String> = said[said.len().saturating_sub(LAST_LINES)..].iter().map(|line| message(line)).collect();
+    if last.is_empty() { "without a word".to_owned() } else { last.join(" / ") }
 }
 
 /// Stops the instance in order; true when the supervisor ended by itself with exit code 0. What does not end in time is

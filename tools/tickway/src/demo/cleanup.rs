@@ -4,6 +4,8 @@ use super::print_failure;
 use crate::failure::{Failure, SOFTWARE};
 use crate::launch;
 use crate::place::DATA_LINK;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
 use runtime::child::{Pidfd, ProcessId};
 use runtime::instance::Instance;
 use runtime::{control_page, ports};
@@ -47,6 +49,8 @@ pub fn sweep() {
     } else if let Some(pidfd) = Pidfd::open(id).ok().flatten() {
         let _ = pidfd.kill(Duration::from_secs(5));
     }
+    // A child that nobody reaps stays as a zombie until this process ends.
+    let _ = waitpid(Pid::from_raw(id.pid as i32), Some(WaitPidFlag::WNOHANG));
     let is_live = runtime::instance::live_instances().iter().any(|found| found.name == *instance.name());
     if is_live {
         return;

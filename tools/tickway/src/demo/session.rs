@@ -246,7 +246,6 @@ impl Running {
         let kill = self.kill(&rows, &counts.books);
         let bytes = regions.bytes;
         let report = self.report(&counts, &rows, bytes)?;
-        self.venue.quit();
         Ok(Report { equations, differences, kill, ..report }.sealed())
     }
 

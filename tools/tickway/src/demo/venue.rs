@@ -18,6 +18,10 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_secs(600);
 /// Longest wait for an answer.
 const ANSWER: Duration = Duration::from_secs(10);
+/// Looks at whether it has ended, before it is killed.
+const DROP_LOOKS: u32 = 200;
+/// Nap between two of them.
+const DROP_NAP: Duration = Duration::from_millis(10);
 
 /// The running venue.
 #[derive(Debug)]
@@ -123,11 +127,19 @@ impl Venue {
             format!("its log is {}", self.log.display()),
         )
     }
+}
 
-    /// Ends it by closing its standard input.
-    pub fn quit(mut self) {
-        let _ = self.tell("quit");
+impl Drop for Venue {
+    /// Ends it by closing its standard input; kills it when that does not do.
+    fn drop(&mut self) {
         self.commands = None;
+        for _ in 0..DROP_LOOKS {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(DROP_NAP);
+        }
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
