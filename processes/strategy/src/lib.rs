@@ -1,4 +1,4 @@
-//! Strategy: decides what to trade. The pure core.
+//! Strategy: decides what to trade. The pure core, and in [`shell`] what surrounds it in a process.
 //!
 //! [`machine::StrategyMachine`] keeps books, orders and positions, and asks one [`registry::Strategy`] what it wants; the
 //! machine alone turns a want into new orders, cancels and replaces, so that a strategy cannot forget an order.
@@ -12,5 +12,6 @@ pub mod config;
 pub mod machine;
 pub mod mean_reversion;
 pub mod registry;
+pub mod shell;
 pub mod window;
 pub mod working;

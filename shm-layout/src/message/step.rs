@@ -21,7 +21,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute};
 byte_code! {
     /// Kind of a step.
     StepKind {
-        /// A batch of `count` messages of `ring`, ending at `through_sequence`.
+        /// A batch of `count` messages of `ring`, ending at `through_sequence`. Of count 0: the reader was lapped, and goes
+        /// on after `through_sequence`; value[0] messages are lost.
         Poll = 1,
         /// The machine's deadline was reached.
         Timer = 2,

@@ -155,3 +155,41 @@ impl Replay {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan() -> Scan {
+        let hour = 3_600_000_000_000;
+        Scan { first_timestamp_ns: 9 * hour, last_timestamp_ns: 19 * hour, messages: 2, ..Scan::default() }
+    }
+
+    #[test]
+    fn a_scaled_file_ends_within_its_seconds() {
+        let (scan, second) = (scan(), 1_000_000_000);
+        let schedule = Schedule::new(Pace::Scaled, &scan, 30);
+        assert_eq!(schedule.due_ns(scan.first_timestamp_ns), 0);
+        assert_eq!(schedule.due_ns(scan.last_timestamp_ns), 28_500_000_000);
+        assert_eq!(schedule.due_ns(scan.first_timestamp_ns + 3_600 * second), 2_850_000_000);
+        assert_eq!(schedule.due_ns(0), 0, "a message before the first is due at once");
+    }
+
+    #[test]
+    fn other_paces_are_read_and_kept() {
+        let scan = scan();
+        let due = |text: &str| {
+            Schedule::new(text.parse().unwrap(), &scan, 30).due_ns(scan.first_timestamp_ns + 1_000_000_000)
+        };
+        assert_eq!((due("real"), due("x100"), due("x0.5"), due("max")), (1_000_000_000, 10_000_000, 2_000_000_000, 0));
+        for text in ["", "x", "x0", "x-1", "fast", "x1e3"] {
+            assert!(text.parse::<Pace>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn one_instant_is_due_at_once() {
+        let scan = Scan { messages: 1, ..Scan::default() };
+        assert_eq!(Schedule::new(Pace::Scaled, &scan, 30).due_ns(5), 0);
+    }
+}

@@ -33,6 +33,8 @@ pub struct Addresses {
     pub request: SocketAddr,
     /// TCP address of order entry.
     pub order: SocketAddr,
+    /// Send buffer of the feed that the host granted, in bytes.
+    pub send_buffer_bytes: usize,
 }
 
 /// An exact decimal of a notional in 1e-4, which may exceed 64 bits.
@@ -65,6 +67,7 @@ pub fn listening(venue: &Venue, session: &str, addresses: &Addresses) -> Value {
         "request_addr": addresses.request.to_string(),
         "order_addr": addresses.order.to_string(),
         "session": session,
+        "send_buffer_bytes": addresses.send_buffer_bytes,
         "instruments": instruments.collect::<Vec<_>>(),
     })
 }
@@ -213,4 +216,17 @@ fn position(symbol: &str, position: &Position) -> Value {
         "buy_notional": notional_text(position.buy_notional),
         "sell_notional": notional_text(position.sell_notional),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::notional_text;
+
+    #[test]
+    fn notionals_are_exact() {
+        assert_eq!(notional_text(0), "0");
+        assert_eq!(notional_text(1_000_050), "100.005");
+        assert_eq!(notional_text(-1), "-0.0001");
+        assert_eq!(notional_text(i128::from(i64::MAX) * 10_000), "9223372036854775807");
+    }
 }

@@ -94,18 +94,20 @@ fn setup<T>(what: impl std::fmt::Display, result: io::Result<T>) -> Result<T, Sh
     result.map_err(|source| ShellError::Setup { what: what.to_string(), source })
 }
 
-/// A multicast sender bound to an explicit interface: without it the kernel may have no route for the group.
-fn feed_socket(endpoints: &Endpoints) -> io::Result<UdpSocket> {
+/// A multicast sender bound to an explicit interface (without it the kernel may have no route for the group), and the
+/// send buffer that it was given.
+fn feed_socket(endpoints: &Endpoints) -> io::Result<(UdpSocket, usize)> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_multicast_if_v4(&endpoints.interface)?;
     socket.set_multicast_loop_v4(true)?;
     // One hop: the feed never leaves the local network.
     socket.set_multicast_ttl_v4(1)?;
-    // As much as the host allows; a smaller buffer only means more retries.
+    // As much as the host allows, which the first line tells; a smaller buffer only means more retries.
     let _ = socket.set_send_buffer_size(SEND_BUFFER);
+    let send_buffer_bytes = socket.send_buffer_size()?;
     socket.bind(&SocketAddr::from((endpoints.interface, 0)).into())?;
     socket.set_nonblocking(true)?;
-    Ok(socket.into())
+    Ok((socket.into(), send_buffer_bytes))
 }
 
 impl Shell {
@@ -121,7 +123,7 @@ impl Shell {
         endpoints: &Endpoints,
     ) -> Result<Self, ShellError> {
         let interface = endpoints.interface;
-        let feed = setup(format!("multicast on {interface}"), feed_socket(endpoints))?;
+        let (feed, send_buffer_bytes) = setup(format!("multicast on {interface}"), feed_socket(endpoints))?;
         let request_at = SocketAddr::from((interface, endpoints.request_port));
         let requests = setup(format!("re-request server on {request_at}"), UdpSocket::bind(request_at))?;
         let order_at = SocketAddr::from((interface, endpoints.order_port));
@@ -132,6 +134,7 @@ impl Shell {
             group: endpoints.group.into(),
             request: setup("re-request server", requests.local_addr())?,
             order: setup("order entry", listener.local_addr())?,
+            send_buffer_bytes,
         };
         Ok(Self {
             venue,

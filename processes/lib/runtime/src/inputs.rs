@@ -64,10 +64,10 @@ impl<T, const W: usize> Followed<T, W> {
         Self { ring, reader, words: vec![[0; W]; BATCH].into(), messages: Vec::with_capacity(BATCH), decode }
     }
 
-    fn poll(&mut self) -> Result<usize, InputFault> {
+    fn poll(&mut self, limit: usize) -> Result<usize, InputFault> {
         self.messages.clear();
         let ring = self.ring;
-        let read = self.reader.read_batch(&mut self.words);
+        let read = self.reader.read_batch(&mut self.words[..limit.min(BATCH)]);
         let count = read.map_err(|lapped| InputFault::Lapped { ring, missed: lapped.missed })?;
         let first = self.reader.next_sequence() - count as u64;
         for (index, words) in self.words[..count].iter().enumerate() {
@@ -114,12 +114,21 @@ impl ControlInput {
         Ok(Self { followed, role: me.role, index: me.index, announced_at })
     }
 
-    /// Reads the next batch: how many messages it has.
+    /// Without what was said before this life was announced: for a process whose state is not made of old messages.
+    #[must_use]
+    pub fn of_this_life(mut self) -> Self {
+        if self.announced_at > 0 {
+            self.followed.reader.seek(self.announced_at - 1);
+        }
+        self
+    }
+
+    /// Reads the next batch, of at most `limit` and [`BATCH`] messages: how many it has.
     ///
     /// # Errors
     /// [`InputFault`].
-    pub fn poll(&mut self) -> Result<usize, InputFault> {
-        self.followed.poll()
+    pub fn poll(&mut self, limit: usize) -> Result<usize, InputFault> {
+        self.followed.poll(limit)
     }
 
     /// The messages of the batch, in order; about any process.
@@ -184,6 +193,7 @@ fn announcement(mut reader: RingReader<WORDS_64>, me: Identity) -> u64 {
 #[derive(Debug)]
 pub struct ExecutionInput {
     followed: Followed<Execution, WORDS_128>,
+    gateway: u8,
     /// Journal sequence through which the state was rebuilt.
     through: u64,
     /// The first message was seen, and nothing lies between it and the snapshot.
@@ -198,15 +208,16 @@ impl ExecutionInput {
     pub fn attach(ports: &Ports, gateway: u8, through: u64) -> Result<Self, RuntimeError> {
         let ring = RingId { kind: RingKind::Execution, writer: Role::ExecutionGateway, index: gateway, gateway: 0 };
         let followed = Followed::new(ring, ports.tap(ring, Start::Oldest)?, Execution::decode);
-        Ok(Self { followed, through, joined: false })
+        Ok(Self { followed, gateway, through, joined: false })
     }
 
-    /// Reads the next batch: how many messages it has. The first batches repeat what the snapshot holds.
+    /// Reads the next batch, of at most `limit` and [`BATCH`] messages: how many it has. The first batches repeat what the
+    /// snapshot holds.
     ///
     /// # Errors
     /// [`InputFault`].
-    pub fn poll(&mut self) -> Result<usize, InputFault> {
-        let count = match self.followed.poll() {
+    pub fn poll(&mut self, limit: usize) -> Result<usize, InputFault> {
+        let count = match self.followed.poll(limit) {
             // The gateway writes while the first message is looked for: the next poll begins further on, and whether
             // that still joins is decided there.
             Err(InputFault::Lapped { .. }) if !self.joined => return Ok(0),
@@ -238,7 +249,7 @@ impl ExecutionInput {
     /// The gateway.
     #[must_use]
     pub const fn gateway(&self) -> u8 {
-        self.followed.ring.index
+        self.gateway
     }
 
     /// The ring.

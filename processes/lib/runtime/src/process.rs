@@ -189,6 +189,13 @@ impl StepLog {
         });
     }
 
+    /// The reader of `ring` was lapped: it goes on after `through_sequence`, and `missed` messages are lost.
+    pub fn lapped(&mut self, ring: RingId, through_sequence: u64, missed: u64, now: Nanos) {
+        let (kind, ring) = (StepKind::Poll as u8, ring.to_u32());
+        let value = [i64::try_from(missed).unwrap_or(i64::MAX), 0, 0];
+        self.record(&Step { kind, ring, through_sequence, now_ns: now, value, ..Step::default() });
+    }
+
     /// The timer fired at `now`.
     pub fn timer(&mut self, now: Nanos) {
         self.record(&Step { kind: StepKind::Timer as u8, now_ns: now, ..Step::default() });

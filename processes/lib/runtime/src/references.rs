@@ -109,6 +109,12 @@ impl References {
         Ok(reference)
     }
 
+    /// Whether the channel is synchronized now: what was reloaded while it was not is worth another reload when it is.
+    #[must_use]
+    pub fn is_synchronized(&self) -> bool {
+        self.image.channel().is_some_and(|channel| channel.state == ChannelState::Synchronized)
+    }
+
     fn read(&mut self, instrument_id: InstrumentId) -> Result<Reference, ImageMiss> {
         let known = self.known.get_mut(instrument_id.index()).ok_or(ImageMiss::OutOfRange)?;
         // The stamp is loaded before the entry: a copy may be newer than its stamp says, never older.
