@@ -24,7 +24,6 @@ use runtime::config::HostFile;
 use runtime::duty_cycle::Agent;
 use runtime::instance::{Instance, InstanceLock};
 use runtime::kill_file::KillFile;
-use runtime::ports::Ports;
 use shm_layout::control_page::{ControlPage, RealtimeOffset};
 use shm_layout::counters::CounterTable;
 use shm_layout::message::WORDS_64;
@@ -103,7 +102,6 @@ pub struct Shell {
     config: Config,
     plan: CorePlan,
     page: ControlPage,
-    ports: Ports,
     clock: Clock,
     control: RingWriter<WORDS_64>,
     /// Messages that a gating recorder has no room for yet.

@@ -183,11 +183,8 @@ mod tests {
         let mut server = CommandServer::bind(&path).unwrap();
         let mut client = UnixStream::connect(&path).unwrap();
         client.write_all(&vec![b'x'; 2 * LINE_BYTES_MAX]).unwrap();
-        while server.clients.is_empty() {
-            server.poll();
-        }
-        server.poll();
-        assert!(server.clients.is_empty(), "cut off");
+        assert!(server.poll().is_empty() && server.clients.is_empty(), "cut off");
+        assert!(!matches!(client.read(&mut [0; 8]), Ok(1..)), "closed, without a reply");
         let _clients: Vec<_> = (0..=CLIENTS_MAX).map(|_| UnixStream::connect(&path).unwrap()).collect();
         while server.refused == 0 {
             server.poll();

@@ -58,6 +58,9 @@ fn each(machine: &FeedHandler, socket: &Socket, mut visit: impl FnMut(&str, &str
     for (name, count) in LINES.into_iter().zip(c.first_by_line) {
         visit("messages_first.", name, count);
     }
+    for (name, count) in LINES.into_iter().zip(c.missed_by_line) {
+        visit("messages_missed.", name, count);
+    }
     for (name, count) in MALFORMED.into_iter().zip(c.malformed) {
         visit("malformed.", name, count);
     }

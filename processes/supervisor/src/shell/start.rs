@@ -4,7 +4,7 @@ use super::{COUNTERS, Seat, Shell};
 use crate::config::Config;
 use crate::epochs::{Epochs, EpochsError, replace};
 use crate::handle::Handle;
-use crate::machine::{Exit, Input, Phase, Slot, Supervisor};
+use crate::machine::{Exit, Input, Slot, Supervisor};
 use crate::regions::{self, Earlier, Regions, id_of};
 use crate::socket::CommandServer;
 use crate::watch::Watched;
@@ -168,7 +168,6 @@ fn build(
         config,
         plan,
         page,
-        ports,
         clock,
         control,
         unpublished: VecDeque::new(),
@@ -233,7 +232,7 @@ fn adopt_core(
         if (entry.role, entry.index) != (role, index) {
             return Err(anyhow!("the roster is of another topology; start with --replace"));
         }
-        slots.push(Slot { phase: Phase::Running, ..Slot::new(role, index, epoch, entry.restarts) });
+        slots.push(Slot::new(role, index, epoch, entry.restarts));
         let pidfd = if entry.pid == 0 { None } else { Pidfd::open(id_of(entry))? };
         let lives = pidfd.as_ref().is_some_and(|pidfd| !pidfd.is_dead());
         if entry.state == RosterState::GivenUp {
