@@ -334,6 +334,14 @@ impl Gateway {
         }
     }
 
+    /// What waits for a journal that takes no more would wait for ever: it is void.
+    fn on_journal(&mut self, now: Nanos, available: bool, emit: &mut impl FnMut(Output)) {
+        self.journal_available = available;
+        if !available {
+            self.void_waiting(now, RejectReason::JournalUnavailable, emit);
+        }
+    }
+
     fn on_lease(&mut self, now: Nanos, role: Role, index: u8, held: bool) {
         match role {
             Role::Risk if self.risk_held != held => {
@@ -391,7 +399,7 @@ impl Machine for Gateway {
             Input::Sent { user_ref_num, send_ns } => self.on_sent(now, *user_ref_num, *send_ns, emit),
             Input::NotSent { user_ref_num, reason } => self.on_not_sent(now, *user_ref_num, *reason, emit),
             Input::Durable { journal_sequence } => self.on_durable(now, *journal_sequence, emit),
-            Input::Journal { available } => self.journal_available = *available,
+            Input::Journal { available } => self.on_journal(now, *available, emit),
         }
     }
 

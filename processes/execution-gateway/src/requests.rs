@@ -187,7 +187,8 @@ impl Gateway {
         while let Some(first) = self.waiting.front().copied().filter(|w| w.intent_sequence <= journal_sequence) {
             self.waiting.pop_front();
             let Some(used) = self.refs.get(first.user_ref_num).copied() else { continue };
-            if let Some(reason) = self.refused_now(used.strategy_id).or_else(|| self.fenced(&used)) {
+            let refused = self.refused_now(used.strategy_id).or_else(|| self.fenced(&used));
+            if let Some(reason) = refused.or_else(|| self.withdrawn(&used)) {
                 self.on_not_sent(now, first.user_ref_num, reason, emit);
                 continue;
             }
@@ -202,6 +203,13 @@ impl Gateway {
         let owner = self.strategies.get(usize::from(used.strategy_id))?;
         let risk_epoch = self.row_of(used).map(|row| self.orders.order(row).risk_epoch)?;
         (used.cl_ord_id.epoch() < owner.epoch || risk_epoch < self.risk_epoch).then_some(RejectReason::Fenced)
+    }
+
+    /// Its owner's cancel did not wait, and the venue ignored it because it does not know the order: the order may not
+    /// follow it.
+    fn withdrawn(&self, used: &UserRef) -> Option<RejectReason> {
+        let order = self.row_of(used).map(|row| self.orders.order(row))?;
+        order.cancel.is_some().then_some(RejectReason::RequestInFlight)
     }
 
     /// Whatever still waits for the journal is void.
