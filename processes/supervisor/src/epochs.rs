@@ -16,6 +16,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 const HEAD: &str = "tickway-epochs 1";
 
@@ -88,6 +89,59 @@ impl Epochs {
         replace(&self.path, &render(&used)).map_err(|source| EpochsError::File { path: self.path.clone(), source })?;
         self.used = used;
         Ok(())
+    }
+}
+
+/// An epoch that was asked to be made durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Persisted {
+    /// Place of the process in the roster.
+    pub slot: usize,
+    /// The epoch.
+    pub epoch: u32,
+    /// It is durable; otherwise it must not be used.
+    pub durable: bool,
+}
+
+/// Keeps the epochs on a thread of its own: a disk that stalls must not stop the watch over living processes.
+#[derive(Debug)]
+pub struct EpochKeeper {
+    wanted: Sender<(usize, Role, u8, u32)>,
+    done: Receiver<Persisted>,
+}
+
+impl EpochKeeper {
+    /// Starts the thread, which ends with the keeper.
+    #[must_use]
+    pub fn start(mut epochs: Epochs) -> Self {
+        let (wanted, requests) = channel::<(usize, Role, u8, u32)>();
+        let (results, done) = channel();
+        std::thread::spawn(move || {
+            for (slot, role, index, epoch) in requests {
+                let persisted = epochs.persist(role, index, epoch);
+                if let Err(error) = &persisted {
+                    tracing::error!("{error}");
+                }
+                let durable = persisted.is_ok();
+                if results.send(Persisted { slot, epoch, durable }).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { wanted, done }
+    }
+
+    /// Asks for an epoch to be made durable; waits for nothing.
+    ///
+    /// # Panics
+    /// When the thread is gone, which only a broken invariant ends.
+    pub fn persist(&self, slot: usize, role: Role, index: u8, epoch: u32) {
+        self.wanted.send((slot, role, index, epoch)).expect("the keeper's thread lives");
+    }
+
+    /// What was done since.
+    pub fn done(&self) -> impl Iterator<Item = Persisted> + '_ {
+        self.done.try_iter()
     }
 }
 
@@ -178,6 +232,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let error = Epochs::load(&dir.path().join("epochs"), true).unwrap_err();
         assert!(matches!(error, EpochsError::Missing(_)));
+    }
+
+    #[test]
+    fn the_keeper_answers_each_request_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("epochs");
+        let keeper = EpochKeeper::start(Epochs::load(&path, false).unwrap());
+        keeper.persist(4, Role::Risk, 0, 1);
+        keeper.persist(5, Role::Strategy, 0, 1);
+        let done: Vec<_> = keeper.done.iter().take(2).collect();
+        assert_eq!(done[0], Persisted { slot: 4, epoch: 1, durable: true });
+        assert_eq!(done[1], Persisted { slot: 5, epoch: 1, durable: true });
+        assert_eq!(Epochs::load(&path, true).unwrap().last(Role::Strategy, 0), 1);
     }
 
     #[test]

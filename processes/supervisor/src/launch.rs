@@ -47,7 +47,8 @@ pub fn in_background(host: &Path, replace: bool, keep_regions: bool) -> Result<(
         if let Some(status) = ask(&instance.socket()).filter(|status| status["pid"] == child.id().pid)
             && status["state"] != "starting"
         {
-            say(&format!("instance {} is {} (pid {})", instance.name(), status["state"], child.id().pid));
+            let state = status["state"].as_str().unwrap_or("unknown");
+            say(&format!("instance {} is {state} (pid {})", instance.name(), child.id().pid));
             return Ok(());
         }
         std::thread::sleep(STEP);

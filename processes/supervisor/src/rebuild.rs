@@ -239,9 +239,10 @@ fn read_segments(directory: &Path) -> anyhow::Result<Vec<(u32, Vec<u8>)>> {
     Ok(segments)
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file whole or not at all. Not synced: a snapshot serves one start in this boot, and after a power loss there is
+/// a new one; a restart must not wait for a disk that stalls.
 fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let draft = path.with_extension("draft");
-    let made = File::create(&draft).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    let made = File::create(&draft).and_then(|mut file| file.write_all(bytes));
     made.and_then(|()| fs::rename(&draft, path)).with_context(|| path.display().to_string())
 }

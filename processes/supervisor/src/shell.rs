@@ -1,7 +1,8 @@
 //! The shell: polls processes, pages, children and commands, gives the core what it saw, and carries out what the core
 //! says.
 //!
-//! One pass never waits for anything but its own disk (epochs and kill words are synced before they count).
+//! One pass never waits: neither for another process nor for the disk, on which threads of their own make epochs and kill
+//! words durable.
 
 mod observe;
 mod perform;
@@ -11,7 +12,7 @@ mod status;
 pub use start::{Options, StartError, start};
 
 use crate::config::Config;
-use crate::epochs::Epochs;
+use crate::epochs::EpochKeeper;
 use crate::handle::Handle;
 use crate::machine::{Command, Input, Output, Supervisor};
 use crate::socket::{self, ClientId, CommandServer};
@@ -23,9 +24,9 @@ use runtime::clock::Clock;
 use runtime::config::HostFile;
 use runtime::duty_cycle::Agent;
 use runtime::instance::{Instance, InstanceLock};
-use runtime::kill_file::KillFile;
 use shm_layout::control_page::{ControlPage, RealtimeOffset};
 use shm_layout::counters::CounterTable;
+use shm_layout::kill_page::KillReader;
 use shm_layout::message::WORDS_64;
 use shm_layout::message::control::Control;
 use shm_layout::ring::RingWriter;
@@ -106,9 +107,9 @@ pub struct Shell {
     control: RingWriter<WORDS_64>,
     /// Messages that a gating recorder has no room for yet.
     unpublished: VecDeque<Control>,
-    kill: KillFile,
+    kill: KillReader,
     kill_generation: u64,
-    epochs: Epochs,
+    epochs: EpochKeeper,
     core: Stepper<Supervisor>,
     seats: Vec<Seat>,
     server: CommandServer,
@@ -233,6 +234,7 @@ impl Agent for Shell {
         self.observe_deaths(now);
         self.observe_progress_of_lives();
         self.observe_rebuilds();
+        self.observe_epochs();
         self.observe_heartbeats(now);
         self.observe_open_orders();
         self.poll_commands(now);

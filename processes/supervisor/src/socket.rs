@@ -69,7 +69,7 @@ impl CommandServer {
             client.receive(&mut lines);
             client.send();
         }
-        self.clients.retain(|client| !client.broken && !(client.ended && client.to_send.is_empty()));
+        self.clients.retain(|client| !client.is_done());
         lines
     }
 
@@ -113,6 +113,10 @@ fn is_allowed(stream: &UnixStream) -> bool {
 }
 
 impl Client {
+    const fn is_done(&self) -> bool {
+        self.broken || (self.ended && self.to_send.is_empty())
+    }
+
     fn receive(&mut self, lines: &mut Vec<(ClientId, String)>) {
         let mut bytes = [0; 1024];
         while !self.ended && !self.broken && self.received.len() <= LINE_BYTES_MAX {

@@ -137,7 +137,8 @@ impl Supervisor {
     fn arm_again(&self, slot: usize, emit: Emit<'_>) {
         let process = &self.slots[slot];
         let was_armed = process.role == Role::Strategy && self.armed >> process.index & 1 == 1;
-        if was_armed && process.phase == Phase::Running && process.is_restored() && !self.kill_engaged {
+        let is_sound = process.phase == Phase::Running && !process.killed && process.is_restored();
+        if was_armed && is_sound && !self.kill_engaged {
             emit(Output::Publish(process.control(ControlKind::Arm, 0)));
         }
     }

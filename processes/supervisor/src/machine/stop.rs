@@ -153,7 +153,8 @@ impl Supervisor {
         let process = &mut self.slots[slot];
         let asked_for = stop.step.roles().contains(&process.role) || process.killed;
         // A process that was killed while it started had nothing to lose.
-        stop.failed |= !exit.is_clean() && !(process.killed && !process.ran) || !asked_for;
+        let had_nothing = process.killed && !process.ran;
+        stop.failed |= !asked_for || !(exit.is_clean() || had_nothing);
         let lost_gateway = process.role == Role::ExecutionGateway && !asked_for;
         let roles = stop.step.roles();
         process.phase = Phase::Stopped;

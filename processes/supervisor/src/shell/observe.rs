@@ -1,6 +1,7 @@
 //! What the shell looks at in each pass, and what it tells the core of it.
 
 use super::{Counter, DEATH_POLL_NS, HEARTBEAT_POLL_NS, Shell};
+use crate::epochs::Persisted;
 use crate::machine::{Input, Phase, Restored, Slot};
 use crate::rebuild;
 use shm_layout::kill_page::Engager;
@@ -15,13 +16,13 @@ impl Shell {
     }
 
     pub(super) fn observe_kill(&mut self) {
-        let generation = self.kill.reader().generation();
+        let generation = self.kill.generation();
         if generation == self.kill_generation {
             return;
         }
         self.kill_generation = generation;
         for engager in Engager::ALL.iter().filter(|_| generation != 0) {
-            if let Some(kill) = self.kill.reader().engagement(*engager).filter(|kill| kill.generation == generation) {
+            if let Some(kill) = self.kill.engagement(*engager).filter(|kill| kill.generation == generation) {
                 tracing::error!("kill engaged by {}: {}", engager.name(), kill.reason);
             }
         }
@@ -122,6 +123,12 @@ impl Shell {
             }
             self.seats[slot].snapshot = Some(done.snapshot);
             self.queue.push_back(Input::RebuildDone { slot, epoch: done.epoch, restored });
+        }
+    }
+
+    pub(super) fn observe_epochs(&mut self) {
+        for Persisted { slot, epoch, durable } in self.epochs.done() {
+            self.queue.push_back(Input::EpochPersisted { slot, epoch, durable });
         }
     }
 

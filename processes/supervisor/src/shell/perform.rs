@@ -6,6 +6,7 @@ use crate::machine::{Exit, Input, Output};
 use crate::socket;
 use anyhow::Context as _;
 use runtime::child::{Child, ProcessId, binary_path};
+use runtime::kill_file::KillFile;
 use shm_layout::control_page::{RosterEntry, RosterState};
 use shm_layout::kill_page::Engager;
 use shm_layout::message::control::Control;
@@ -44,11 +45,7 @@ impl Shell {
                     self.queue.push_back(Input::ProcessExited(slot, Exit::Code(EX_OSERR)));
                 }
             }
-            Output::LatchKill(reason) => {
-                if let Err(error) = self.kill.engage(Engager::Supervisor, now, &reason) {
-                    tracing::error!("the kill is latched in memory, and not on the disk: {error}");
-                }
-            }
+            Output::LatchKill(reason) => self.latch_kill(now, reason),
             Output::SetRoster { slot, state, epoch, restarts } => self.set_roster(slot, state, epoch, restarts),
             Output::SetArmed(bits) => self.page.set_armed_by_operator(bits),
             Output::Reply { request_id, refused } => self.reply(request_id, refused.map(|refusal| refusal.to_string())),
@@ -56,6 +53,17 @@ impl Shell {
             Output::Say(text) => tracing::info!("{text}"),
             Output::Finish { code, clean } => self.finished = Some(Finished { code, clean }),
         }
+    }
+
+    /// Latches in memory at once; the sync is a thread's, because a disk may stall.
+    fn latch_kill(&self, now: Nanos, reason: String) {
+        let path = self.instance.kill_file();
+        std::thread::spawn(move || {
+            let engaged = KillFile::open(&path).and_then(|kill| kill.engage(Engager::Supervisor, now, &reason));
+            if let Err(error) = engaged {
+                tracing::error!("the kill may not be on the disk: {error}");
+            }
+        });
     }
 
     fn kill_process(&mut self, slot: usize) {
@@ -67,11 +75,7 @@ impl Shell {
 
     fn persist_epoch(&mut self, slot: usize, epoch: u32) {
         let process = &self.core.machine.slots()[slot];
-        let persisted = self.epochs.persist(process.role, process.index, epoch);
-        if let Err(error) = &persisted {
-            tracing::error!("{error}");
-        }
-        self.queue.push_back(Input::EpochPersisted { slot, epoch, durable: persisted.is_ok() });
+        self.epochs.persist(slot, process.role, process.index, epoch);
     }
 
     fn publish(&mut self, control: Control) {

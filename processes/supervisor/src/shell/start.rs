@@ -2,7 +2,7 @@
 
 use super::{COUNTERS, Seat, Shell};
 use crate::config::Config;
-use crate::epochs::{Epochs, EpochsError, replace};
+use crate::epochs::{EpochKeeper, Epochs, EpochsError, replace};
 use crate::handle::Handle;
 use crate::machine::{Exit, Input, Slot, Supervisor};
 use crate::regions::{self, Earlier, Regions, id_of};
@@ -15,7 +15,7 @@ use runtime::affinity::{CorePlan, plan_cores};
 use runtime::child::{Pidfd, ProcessId, binary_path};
 use runtime::config::{ConfigError, HostFile};
 use runtime::instance::{Instance, InstanceLock};
-use runtime::kill_file::{self, KillFile};
+use runtime::kill_file;
 use runtime::ports::{Identity, wiring};
 use shm_layout::control_page::{RecorderMode, RosterEntry, RosterState, SupervisorIdentity};
 use shm_layout::status::StatusWriter;
@@ -134,7 +134,7 @@ fn build(
     let Regions { page, ports, clock, adopted } = regions;
     let now = clock.now();
     kill_file::create_if_absent(&instance.kill_file())?;
-    let kill = KillFile::open(&instance.kill_file())?;
+    let kill = kill_file::open_read_only(&instance.kill_file())?;
     let journaled = regions::is_journaled(&instance, &file);
     let mut epochs = Epochs::load(&instance.state().join("epochs"), journaled)?;
     let epoch = epochs.last(Role::Supervisor, 0) + 1;
@@ -172,7 +172,7 @@ fn build(
         control,
         unpublished: VecDeque::new(),
         kill,
-        epochs,
+        epochs: EpochKeeper::start(epochs),
         core: Stepper::new(core, now),
         seats,
         server,
