@@ -228,8 +228,8 @@ impl Running {
         for row in rows.iter().filter(|row| row.state != "running") {
             differences.push(format!("{} is {} at the end", row.name(), row.state));
         }
-        if !launch::stop(&self.instance, &mut self.supervisor, launch::STOP) {
-            differences.push("stop: the supervisor did not end in order within its bounds".to_owned());
+        if let Err(failure) = launch::stop(&self.instance, &mut self.supervisor, launch::STOP) {
+            differences.push(format!("stop: {failure}"));
         }
         self.read_journals(&mut counts, &mut differences)?;
         let regions = Regions::open(self.instance.regions())?;
