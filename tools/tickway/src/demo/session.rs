@@ -390,6 +390,7 @@ fn prepare(instance: &Instance) -> Result<InstanceLock, Failure> {
     if !is_empty && !marker.exists() {
         return refuse(format!("{} holds files that no demo made", data.display()), "name another --data");
     }
+    cleanup::remember_directory(instance.regions());
     instance.create_directories(0)?;
     let lock = InstanceLock::take(instance)?;
     for entry in std::fs::read_dir(data).map_err(|error| Failure::file("list", data, &error))?.flatten() {
