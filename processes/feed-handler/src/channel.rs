@@ -12,6 +12,7 @@
 
 use crate::config::Config;
 use crate::datagram::Line;
+use crate::requests::Requests;
 use protocols::moldudp64::{COUNT_END_OF_SESSION, Packet, Session};
 use shm_layout::types::{ChannelState, Nanos};
 
@@ -52,6 +53,8 @@ pub struct Channel {
     alive_ns: Nanos,
     /// When to ask for `expected`; `None` while nothing is missing.
     pub request_at: Option<Nanos>,
+    /// Requests of a long past, side by side.
+    pub requests: Requests,
     /// Requests since the last progress.
     attempts: u32,
     gap_wait_ns: u64,
@@ -61,7 +64,7 @@ pub struct Channel {
 
 impl Channel {
     /// Before the first packet.
-    pub const fn new(config: &Config) -> Self {
+    pub fn new(config: &Config) -> Self {
         Self {
             state: ChannelState::Unknown,
             session: Session::BLANK,
@@ -71,6 +74,7 @@ impl Channel {
             ending: false,
             alive_ns: Nanos(0),
             request_at: None,
+            requests: Requests::default(),
             attempts: 0,
             gap_wait_ns: config.gap_wait_us * 1_000,
             request_timeout_ns: config.request_timeout_ms * 1_000_000,
@@ -108,6 +112,7 @@ impl Channel {
         self.state = if packet.sequence() > 1 { ChannelState::Backfill } else { ChannelState::Synchronized };
         (self.expected, self.known_next) = (1, 1);
         (self.ending, self.alive_ns, self.line_next) = (false, receive_ns, [0; 2]);
+        self.requests.clear();
         self.stop_requests();
     }
 
@@ -142,19 +147,25 @@ impl Channel {
     /// `expected` is missing and not held: sees to it that a request is due some time.
     pub fn want(&mut self, now: Nanos) {
         // A gap may yet be closed by the other line; the past before the join cannot.
-        let wait_ns = if self.state == ChannelState::Backfill { 0 } else { self.gap_wait_ns };
+        let wait_ns = match self.state {
+            _ if self.requests.covers(self.expected) => self.request_timeout_ns,
+            ChannelState::Backfill => 0,
+            _ => self.gap_wait_ns,
+        };
         self.request_at.get_or_insert(now.plus(wait_ns));
     }
 
-    /// A reply brought messages, and more are missing: ask at once.
-    pub const fn want_more(&mut self, now: Nanos) {
-        self.request_at = Some(now);
+    /// A reply brought messages, and more are missing: ask at once, unless the next reply is on its way.
+    pub fn want_more(&mut self, now: Nanos) {
+        let wait_ns = if self.requests.covers(self.expected) { self.request_timeout_ns } else { 0 };
+        self.request_at = Some(now.plus(wait_ns));
         self.attempts = 0;
     }
 
     /// The request is made at `now`: `(first sequence, count)` up to `held_from`; the next try waits longer each time.
     /// True when it repeats one.
     pub fn request(&mut self, now: Nanos, held_from: Option<u64>) -> (u64, u16, bool) {
+        self.requests.clear();
         let until = held_from.unwrap_or(self.known_next).min(self.known_next);
         let count = (until - self.expected).min(u64::from(COUNT_END_OF_SESSION - 1)) as u16;
         let repeats = self.attempts > 0;

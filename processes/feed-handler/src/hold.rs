@@ -69,6 +69,22 @@ impl HoldWindow {
         self.held.front().copied()
     }
 
+    /// The first stretch from `sequence` on that is not held: `[from, until)`, with `until` where the next held one
+    /// begins, `None` when none follows.
+    pub fn missing_from(&self, sequence: u64) -> (u64, Option<u64>) {
+        // An earlier one may reach over `sequence`; those before it end no later than the next begins, but for overlaps
+        // that a second line cut otherwise: they cost a duplicate.
+        let index = self.held.partition_point(|held| held.sequence < sequence).saturating_sub(1);
+        let mut from = sequence;
+        for held in self.held.iter().skip(index) {
+            if held.sequence > from {
+                return (from, Some(held.sequence));
+            }
+            from = from.max(held.next_sequence);
+        }
+        (from, None)
+    }
+
     /// Takes the first one out; [`Self::datagram`] stays valid until the next offer.
     pub fn pop_first(&mut self) -> Option<Held> {
         let held = self.held.pop_front()?;

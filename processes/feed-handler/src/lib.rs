@@ -20,8 +20,11 @@ pub mod datagram;
 mod hold;
 pub mod machine;
 mod market;
+mod requests;
+pub mod shell;
 
 pub use config::Config;
 pub use counters::Counters;
 pub use datagram::{DATAGRAM_MAX, Datagram, Line};
 pub use machine::{FeedHandler, Input, Output};
+pub use shell::Shell;

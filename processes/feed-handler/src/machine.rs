@@ -9,6 +9,7 @@ use crate::counters::Counters;
 use crate::datagram::{DATAGRAM_MAX, Datagram, Line};
 use crate::hold::{HoldWindow, Offer};
 use crate::market::{Market, PER_MESSAGE_MAX, Stamp};
+use crate::requests::{Asked, PIPELINE_MIN, REQUESTS_MAX};
 use machine::Machine;
 use protocols::itch::{OrderDelete, Stock};
 use protocols::moldudp64::{HEADER_LENGTH, PREFIX_LENGTH, Packet};
@@ -159,12 +160,20 @@ impl FeedHandler {
             self.deliver(now, datagram, &packet, emit);
             self.settle(now, emit);
             let progress = self.channel.expected > before;
-            if datagram.line == Line::Reply && progress && self.is_waiting() {
-                self.channel.want_more(now);
+            if datagram.line == Line::Reply {
+                self.answered(datagram, &packet, emit);
+                if progress && self.is_waiting() {
+                    self.ask_ahead(emit);
+                    self.channel.want_more(now);
+                }
             }
         } else {
             self.offer(datagram, &packet);
             self.settle(now, emit);
+            if datagram.line == Line::Reply {
+                self.answered(datagram, &packet, emit);
+                self.ask_ahead(emit);
+            }
         }
         self.request_if_due(now, emit);
     }
@@ -252,6 +261,11 @@ impl FeedHandler {
             self.channel.state = ChannelState::Ended;
             self.announce(now, emit);
         }
+        if whole {
+            self.channel.requests.clear();
+        } else {
+            self.channel.requests.forget_before(self.channel.expected);
+        }
         if self.is_waiting() {
             self.channel.want(now);
         } else {
@@ -269,6 +283,39 @@ impl FeedHandler {
         self.counters.requests += 1;
         self.counters.request_timeouts += u64::from(repeats);
         emit(Output::Request { session: self.channel.session.0, sequence, count });
+    }
+
+    /// Notes a reply; what it left out of its request is asked for again.
+    fn answered(&mut self, datagram: &Datagram, packet: &Packet<'_>, emit: &mut impl FnMut(Output)) {
+        let rest = self.channel.requests.answered(packet.sequence(), packet.next_sequence(), datagram.length);
+        if let Some(rest) = rest.filter(|rest| rest.until > self.channel.expected) {
+            self.emit_request(rest, emit);
+        }
+    }
+
+    /// While a long past is missing, keeps requests for it under way side by side.
+    fn ask_ahead(&mut self, emit: &mut impl FnMut(Output)) {
+        let Channel { expected, known_next, .. } = self.channel;
+        let first_missing = self.hold.first().map_or(known_next, |held| held.sequence.min(known_next));
+        let under_way = self.channel.requests.next(expected);
+        if under_way == expected && first_missing.saturating_sub(expected) < PIPELINE_MIN {
+            return;
+        }
+        while self.is_waiting() && self.channel.requests.has_room() {
+            let (from, until) = self.hold.missing_from(self.channel.requests.next(expected));
+            let limit = until.unwrap_or(known_next).min(known_next);
+            if from >= limit {
+                return;
+            }
+            let asked = self.channel.requests.ask(from, limit);
+            self.emit_request(asked, emit);
+        }
+    }
+
+    fn emit_request(&mut self, asked: Asked, emit: &mut impl FnMut(Output)) {
+        self.counters.requests += 1;
+        let count = (asked.until - asked.from) as u16;
+        emit(Output::Request { session: self.channel.session.0, sequence: asked.from, count });
     }
 
     /// The stamp of what no single message caused.
@@ -351,8 +398,8 @@ impl Machine for FeedHandler {
     type Input = Input;
     type Output = Output;
     /// Two rounds of images and resets (a session that begins, and is whole at once), one full datagram with its images,
-    /// and the words on the channel.
-    const OUTPUTS_MAX: usize = 4 * INSTRUMENTS_MAX + EFFECTIVE_MESSAGES_MAX * (PER_MESSAGE_MAX + 1) + 16;
+    /// the requests under way, and the words on the channel.
+    const OUTPUTS_MAX: usize = 4 * INSTRUMENTS_MAX + EFFECTIVE_MESSAGES_MAX * (PER_MESSAGE_MAX + 1) + REQUESTS_MAX + 16;
 
     fn on_input(&mut self, now: Nanos, input: &Input, emit: &mut impl FnMut(Output)) {
         match input {

@@ -1,7 +1,13 @@
-//! The capture file: its bytes (drawn in this crate's README), and its reader.
+//! The capture files: their bytes (drawn in this crate's README), their writer and their readers.
 
 pub mod format;
+pub mod messages;
 pub mod reader;
+pub mod resume;
+pub mod writer;
 
 pub use format::{BlockHeader, BlockKind, FileHeader};
+pub use messages::{Entry, Messages, messages};
 pub use reader::{CaptureError, Ranges, read_file, scan};
+pub use resume::{Resumed, resume};
+pub use writer::CaptureWriter;

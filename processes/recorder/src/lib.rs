@@ -7,3 +7,6 @@
 pub mod capture;
 pub mod config;
 pub mod machine;
+pub mod shell;
+
+pub use shell::Shell;

@@ -30,8 +30,13 @@ pub struct Batch {
 pub enum Input {
     /// A batch.
     Batch(Batch),
-    /// The ring (row) was drained at its writer's end.
-    End(usize),
+    /// The ring was drained at its writer's end.
+    End {
+        /// The ring's row in the recorder's list.
+        ring: usize,
+        /// Next sequence that its reader would read.
+        next_sequence: u64,
+    },
 }
 
 /// What the shell does.
@@ -66,19 +71,29 @@ pub struct Recorder {
 struct Track {
     ring: RingId,
     next_sequence: u64,
+    captured: u64,
+    missed: u64,
 }
 
 impl Recorder {
     /// A recorder of these rings, each with the next sequence expected (1, or after the last captured one).
     #[must_use]
     pub fn new(rings: &[(RingId, u64)], segment_bytes: u64) -> Self {
-        let rings = rings.iter().map(|&(ring, next_sequence)| Track { ring, next_sequence }).collect();
+        let rings =
+            rings.iter().map(|&(ring, next_sequence)| Track { ring, next_sequence, captured: 0, missed: 0 }).collect();
         Self { rings, file_bytes: FILE_HEADER_BYTES as u64, segment_bytes, captured: 0, missed: 0, bytes: 0 }
     }
 
     /// The rings in their rows.
     pub fn rings(&self) -> impl Iterator<Item = (RingId, u64)> + '_ {
         self.rings.iter().map(|track| (track.ring, track.next_sequence))
+    }
+
+    /// Messages captured and sequences lost of the ring in a row.
+    #[must_use]
+    pub fn counts(&self, row: usize) -> (u64, u64) {
+        let track = &self.rings[row];
+        (track.captured, track.missed)
     }
 
     /// Words of one payload of a ring.
@@ -98,19 +113,30 @@ impl Recorder {
         emit(Output::Append { header, payload: payload_bytes > 0 });
     }
 
-    fn on_batch(&mut self, batch: &Batch, emit: &mut impl FnMut(Output)) {
-        let Track { ring, next_sequence } = self.rings[batch.ring];
-        assert!(batch.first_sequence >= next_sequence, "{}: a sequence was read twice", ring.name());
-        let missed = batch.first_sequence - next_sequence;
+    /// Says what is missing before `first_sequence`, if anything is.
+    fn on_gap(&mut self, row: usize, first_sequence: u64, emit: &mut impl FnMut(Output)) {
+        let track = &mut self.rings[row];
+        let (ring, expected) = (track.ring, track.next_sequence);
+        assert!(first_sequence >= expected, "{}: a sequence was read twice", ring.name());
+        let missed = first_sequence - expected;
         if missed > 0 {
+            track.missed += missed;
+            track.next_sequence = first_sequence;
             self.missed += missed;
-            self.append(BlockHeader::gap(ring, next_sequence, missed), 0, emit);
+            self.append(BlockHeader::gap(ring, expected, missed), 0, emit);
         }
+    }
+
+    fn on_batch(&mut self, batch: &Batch, emit: &mut impl FnMut(Output)) {
+        self.on_gap(batch.ring, batch.first_sequence, emit);
+        let ring = self.rings[batch.ring].ring;
         let words = Self::payload_words(ring.kind);
         let payload = batch.words[..batch.count * words].as_bytes();
         let header = BlockHeader::messages(ring, batch.first_sequence, (words * 8) as u16, batch.count as u32, payload);
         self.captured += batch.count as u64;
-        self.rings[batch.ring].next_sequence = batch.first_sequence + batch.count as u64;
+        let track = &mut self.rings[batch.ring];
+        track.captured += batch.count as u64;
+        track.next_sequence = batch.first_sequence + batch.count as u64;
         self.append(header, payload.len(), emit);
     }
 }
@@ -124,8 +150,9 @@ impl Machine for Recorder {
     fn on_input(&mut self, _now: Nanos, input: &Input, emit: &mut impl FnMut(Output)) {
         match input {
             Input::Batch(batch) => self.on_batch(batch, emit),
-            Input::End(row) => {
-                let track = &self.rings[*row];
+            Input::End { ring, next_sequence } => {
+                self.on_gap(*ring, *next_sequence, emit);
+                let track = &self.rings[*ring];
                 self.append(BlockHeader::end(track.ring, track.next_sequence), 0, emit);
             }
         }

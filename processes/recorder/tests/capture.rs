@@ -73,7 +73,7 @@ proptest! {
             (first, count)
         }).collect();
         let recorder = write(folder.path(), segment, &batches);
-        let ranges = reader::scan(folder.path()).unwrap()[&RING];
+        let ranges = reader::scan(folder.path(), None).unwrap()[&RING];
         prop_assert_eq!((ranges.captured, ranges.missed, ranges.next_sequence), (seen, lost, next));
         prop_assert_eq!((recorder.captured, recorder.missed), (seen, lost));
         prop_assert_eq!(next - 1, ranges.captured + ranges.missed);
@@ -91,7 +91,7 @@ fn every_flipped_byte_is_found_and_a_torn_end_is_told_from_corruption() {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x10;
         fs::write(&file, &bytes).unwrap();
-        let error = reader::scan(folder.path()).expect_err("a flipped byte is found");
+        let error = reader::scan(folder.path(), None).expect_err("a flipped byte is found");
         let CaptureError::Corrupt { at_end, .. } = error else { panic!("{error}") };
         assert_eq!(at_end, at >= last_block, "byte {at}");
     }

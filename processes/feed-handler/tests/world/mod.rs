@@ -11,6 +11,7 @@ use shm_layout::image::ImageEntry;
 use shm_layout::message::market_data::{MarketData, MarketDataKind};
 use shm_layout::types::{ChannelState, InstrumentId, Nanos};
 use std::collections::BTreeMap;
+use std::net::{SocketAddr, SocketAddrV4};
 use venue::{Event, SYMBOLS};
 
 pub const SESSION: Session = Session::padded(b"S1").unwrap();
@@ -49,6 +50,26 @@ pub fn control(session: Session, sequence: u64, count: u16) -> Vec<u8> {
     let mut out = vec![0; 20];
     Header { session, sequence, count }.encode_into(&mut out).unwrap();
     out
+}
+
+/// The two symbols of the scripted venue stand in rows 7 and 3, among others.
+pub fn host_text(group: SocketAddrV4, server: SocketAddr) -> String {
+    let text = include_str!("../../../../tuning/demo.toml");
+    let rows: String = ["R0", "R1", "R2", "MSFT", "R4", "R5", "R6", "AAPL"]
+        .iter()
+        .map(|symbol| {
+            format!(
+                "[[instruments]]\nsymbol = \"{symbol}\"\ntick_size = \"0.01\"\nlot_size = \"1\"\n\
+                 price_max = \"10000\"\norder_qty_max = \"999999\"\n\n"
+            )
+        })
+        .collect();
+    let (before, rest) = text.split_once("[[instruments]]").unwrap();
+    let (_, after) = rest.split_once("[[venues]]").unwrap();
+    format!("{before}{rows}[[venues]]{after}")
+        .replacen("239.255.0.1", &group.ip().to_string(), 1)
+        .replacen("group_port = 0", &format!("group_port = {}", group.port()), 1)
+        .replacen("request_address = \"127.0.0.1:0\"", &format!("request_address = \"{server}\""), 1)
 }
 
 /// The machine, everything it has put out, and what its readers would see.

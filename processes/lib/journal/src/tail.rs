@@ -21,7 +21,9 @@
 //! nobody sees. Writer and flusher each own a line of 128 bytes.
 
 use crate::frame::{self, ALIGN, Frame};
+use shm_layout::region::{RegionKind, RegionSpec};
 use shm_layout::ring::sync::{Ordering, SharedWords};
+use shm_layout::types::{Role, fnv1a64};
 use std::sync::atomic::fence;
 
 /// First word.
@@ -30,6 +32,12 @@ pub const MAGIC: u64 = u64::from_le_bytes(*b"TKWTAIL\x01");
 pub const HEADER_BYTES: usize = 512;
 /// Smallest circular area.
 pub const CAPACITY_BYTES_MIN: usize = 16 * frame::RECORD_BYTES_MAX;
+
+/// Layout hash of the tail's region: of the drawing above, field by field.
+pub const LAYOUT_HASH: u64 = fnv1a64(
+    b"journal_tail magic@0 capacity_bytes@8 boot_stamp@16 committed_bytes@128 last_sequence@136 epoch@144 \
+      released_bytes@256 durable_sequence@264 state@272 file_id@280 file_offset@288 area@512",
+);
 
 pub(crate) mod word {
     pub const MAGIC: usize = 0;
@@ -79,6 +87,13 @@ pub enum BadTail {
 #[must_use]
 pub const fn region_words(capacity_bytes: usize) -> usize {
     (HEADER_BYTES + capacity_bytes) / 8
+}
+
+/// The region of a gateway's tail, whose circular area has `capacity_bytes`: for whoever makes it and whoever reads it.
+#[must_use]
+pub const fn region_spec(gateway: u8, capacity_bytes: usize) -> RegionSpec {
+    let words = region_words(capacity_bytes);
+    RegionSpec::foreign(RegionKind::JournalTail, Role::ExecutionGateway, gateway, LAYOUT_HASH, words)
 }
 
 /// Initialises a zeroed region as an empty tail; the rest of the region is the circular area.

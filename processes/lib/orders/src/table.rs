@@ -155,6 +155,13 @@ impl OrderTable {
         self.walk(self.live.first)
     }
 
+    /// The live order after `row`, or the oldest one; so that a caller can change orders between the steps of a walk.
+    #[must_use]
+    pub fn next_live(&self, row: Option<Row>) -> Option<Row> {
+        let next = row.map_or(self.live.first, |row| self.links[row.index()].next);
+        (next != NIL).then_some(Row(next))
+    }
+
     /// Terminal orders still held, in the order in which they ended.
     pub fn terminal(&self) -> impl Iterator<Item = (Row, &Order)> {
         self.walk(self.terminal.first)

@@ -195,6 +195,10 @@ impl BlockHeader {
             return Err("a reserved byte of the block header is not zero");
         }
         let ring = RingId::from_u32(header.ring.get()).ok_or("unknown ring")?;
+        let expected_bytes = if kind == BlockKind::Messages { ring.kind.slot_bytes() - 8 } else { 0 };
+        if header.payload_bytes() != expected_bytes || (header.count.get() == 0) == (kind == BlockKind::Messages) {
+            return Err("a block's payloads are not its kind's or its ring's");
+        }
         Ok((header, kind, ring, payload))
     }
 

@@ -3,8 +3,13 @@
 use super::format::{BLOCK_HEADER_BYTES, BlockHeader, BlockKind, FILE_HEADER_BYTES, FileHeader};
 use shm_layout::topology::RingId;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
+
+/// Extension of a capture file's name.
+pub const EXTENSION: &str = "capture";
 
 /// What is wrong with a capture.
 #[derive(Debug, Error)]
@@ -37,7 +42,7 @@ pub struct Ranges {
     pub gaps: u64,
     /// Next sequence expected.
     pub next_sequence: u64,
-    /// An end block was written.
+    /// An end block was written, and no message after it.
     pub ended: bool,
 }
 
@@ -54,7 +59,7 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>, CaptureError> {
     let mut files: Vec<PathBuf> = entries
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|e| e == "capture"))
+        .filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION))
         .collect();
     files.sort();
     Ok(files)
@@ -91,13 +96,50 @@ fn is_torn_tail(rest: &[u8]) -> bool {
     (1..rest.len()).all(|at| !rest[at..].starts_with(b"BLK1") || BlockHeader::check(&rest[at..]).is_err())
 }
 
-/// Folds a folder's files into what was captured of each ring; sequences must be consecutive.
+/// The header of a file; the rest is not looked at.
+///
+/// # Errors
+/// [`CaptureError`] when it cannot be read or does not hold.
+pub fn read_header(path: &Path) -> Result<FileHeader, CaptureError> {
+    let io = |error| CaptureError::Io(path.to_path_buf(), error);
+    let mut bytes = Vec::with_capacity(FILE_HEADER_BYTES);
+    File::open(path).map_err(io)?.take(FILE_HEADER_BYTES as u64).read_to_end(&mut bytes).map_err(io)?;
+    FileHeader::check(&bytes).map_err(|what| {
+        let at_end = bytes.len() < FILE_HEADER_BYTES;
+        CaptureError::Corrupt { file: path.to_path_buf(), offset: 0, what: what.to_owned(), at_end }
+    })
+}
+
+/// The files of one boot, in order: of `boot_stamp`, or with `None` of the newest boot in the folder. A last file whose
+/// header is not whole yet holds nothing and is left out.
+///
+/// # Errors
+/// As [`read_header`].
+pub fn boot_files(folder: &Path, boot_stamp: Option<u64>) -> Result<Vec<PathBuf>, CaptureError> {
+    let all = files(folder)?;
+    let mut stamped = Vec::with_capacity(all.len());
+    let count = all.len();
+    for (index, path) in all.into_iter().enumerate() {
+        match read_header(&path) {
+            Ok(header) => stamped.push((header.boot_stamp.get(), path)),
+            Err(CaptureError::Corrupt { at_end: true, .. }) if index + 1 == count => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let Some(boot_stamp) = boot_stamp.or_else(|| stamped.last().map(|(stamp, _)| *stamp)) else {
+        return Ok(Vec::new());
+    };
+    Ok(stamped.into_iter().filter(|(stamp, _)| *stamp == boot_stamp).map(|(_, path)| path).collect())
+}
+
+/// Folds the files of one boot (`None`: the newest in the folder) into what was captured of each ring; sequences must be
+/// consecutive. Rings are numbered anew in each boot.
 ///
 /// # Errors
 /// [`CaptureError`] at the first block that does not hold or does not follow its ring's last one.
-pub fn scan(folder: &Path) -> Result<BTreeMap<RingId, Ranges>, CaptureError> {
+pub fn scan(folder: &Path, boot_stamp: Option<u64>) -> Result<BTreeMap<RingId, Ranges>, CaptureError> {
     let mut rings = BTreeMap::new();
-    for file in files(folder)? {
+    for file in boot_files(folder, boot_stamp)? {
         scan_file(&file, &mut rings)?;
     }
     Ok(rings)
@@ -123,7 +165,8 @@ pub fn scan_file(file: &Path, rings: &mut BTreeMap<RingId, Ranges>) -> Result<us
         match kind {
             BlockKind::Messages => {
                 ranges.captured += u64::from(block.count());
-                ranges.next_sequence = block.first_sequence() + u64::from(block.count());
+                ranges.next_sequence = block.first_sequence().saturating_add(u64::from(block.count()));
+                ranges.ended = false;
             }
             BlockKind::Gap => {
                 ranges.gaps += 1;

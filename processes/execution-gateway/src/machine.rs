@@ -1,0 +1,427 @@
+//! The pure core: one order of events, one journal, one session.
+//!
+//! For each request the outputs are, in this order: the intent's journal record, the bytes for the venue, the journal
+//! record of the report, the report. For each venue message: its raw record, the record of its effect, the report.
+
+use crate::config::{Durability, Settings};
+use crate::counters::Counters;
+use crate::io::{Input, Output, SEND_BYTES, SendTag, Sending};
+use crate::matches::Matches;
+use crate::session::Session;
+use crate::sweep::Sweeps;
+use crate::user_refs::{UserRef, UserRefs};
+use journal::Record;
+use journal::record::{ArmChange, Fence, Kill, RingCursor};
+use machine::{Machine, Nanos};
+use orders::order::{Event, Illegal, Order, Outcome};
+use orders::report::Stamps;
+use orders::state::OrdersState;
+use orders::table::{OrderTable, Row};
+use protocols::ouch::InboundRepr;
+use shm_layout::message::control::{Control, ControlKind};
+use shm_layout::message::execution::{Checkpoint, Execution, ExecutionKind};
+use shm_layout::types::{ClOrdId, RejectReason, Role};
+use std::collections::VecDeque;
+
+/// Cancels of one sweep step.
+pub(crate) const SWEEP_STEP: usize = 16;
+/// Frames that one read can hold: each is at least 3 bytes, and each can cause this many outputs.
+const OUTPUTS_PER_FRAME: usize = 8;
+
+/// An order that waits for its intent to be durable (L2).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    pub user_ref_num: u32,
+    pub intent_sequence: u64,
+    pub message: InboundRepr,
+}
+
+/// The gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    pub(crate) settings: Settings,
+    pub(crate) counters: Counters,
+    pub(crate) journal_sequence: u64,
+    pub(crate) journal_available: bool,
+    /// Orders as the gateway knows them.
+    pub(crate) orders: OrderTable,
+    /// The fold of what was published: what everyone else knows. Its hash is the checkpoint's.
+    pub(crate) published: OrdersState,
+    pub(crate) refs: UserRefs,
+    /// By row: first UserRefNum of the chain, and the one that works now.
+    pub(crate) chains: Box<[Chain]>,
+    pub(crate) matches: Matches,
+    pub(crate) session: Session,
+    pub(crate) sweeps: Sweeps,
+    pub(crate) waiting: VecDeque<Waiting>,
+    pub(crate) kill_generation: u64,
+    pub(crate) risk_held: bool,
+    pub(crate) strategies: Box<[Owner]>,
+    pub(crate) risk_epoch: u32,
+    pub(crate) risk_sequence: u64,
+    pub(crate) capital_orders: u64,
+    pub(crate) capital_notional: i128,
+    pub(crate) stopping: bool,
+    pub(crate) finished: bool,
+    checkpoint_due: Nanos,
+    checkpointed: u64,
+}
+
+/// UserRefNums of a replace chain, by row.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Chain {
+    pub root: u32,
+    pub working: u32,
+    /// UserRefNum of the replace in flight; 0 = none.
+    pub replacing: u32,
+    /// Shares that self-match prevention took off: part of the total that a replace names.
+    pub prevented: u32,
+    /// When its last cancel was handed over.
+    pub cancel_sent: Nanos,
+}
+
+/// What the gateway knows of a strategy.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Owner {
+    pub held: bool,
+    /// Epoch of its last fence: older ids are refused.
+    pub epoch: u32,
+    /// Greatest ClOrdID seen.
+    pub last: ClOrdId,
+}
+
+impl Gateway {
+    /// A gateway that continues a journal after `journal_sequence` (0: a new one).
+    ///
+    /// # Panics
+    /// On settings with no order capacity.
+    #[must_use]
+    pub fn new(settings: Settings, journal_sequence: u64) -> Self {
+        let (orders, instruments) = (settings.orders_max, settings.symbols.len());
+        Self {
+            counters: Counters::default(),
+            journal_sequence,
+            journal_available: true,
+            orders: OrderTable::with_capacity(orders),
+            published: OrdersState::with_capacity(orders, instruments.max(1), settings.strategies.max(1)),
+            refs: UserRefs::with_capacity(orders * 4),
+            chains: vec![Chain::default(); orders].into(),
+            matches: Matches::with_capacity(orders * 4),
+            session: Session::new(),
+            sweeps: Sweeps::new(settings.strategies, instruments),
+            waiting: VecDeque::with_capacity(orders),
+            kill_generation: 0,
+            risk_held: false,
+            strategies: vec![Owner::default(); settings.strategies].into(),
+            risk_epoch: 0,
+            risk_sequence: 0,
+            capital_orders: 0,
+            capital_notional: 0,
+            stopping: false,
+            finished: false,
+            checkpoint_due: Nanos(0),
+            checkpointed: journal_sequence,
+            settings,
+        }
+    }
+
+    /// What it has counted.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Orders as it knows them.
+    #[must_use]
+    pub const fn orders(&self) -> &OrderTable {
+        &self.orders
+    }
+
+    /// The fold of what it published.
+    #[must_use]
+    pub const fn published(&self) -> &OrdersState {
+        &self.published
+    }
+
+    /// Sequence of the last journal record.
+    #[must_use]
+    pub const fn journal_sequence(&self) -> u64 {
+        self.journal_sequence
+    }
+
+    /// True when new orders may be taken: logged in and reconciled.
+    #[must_use]
+    pub const fn session_open(&self) -> bool {
+        self.session.is_open()
+    }
+
+    /// A stop was carried out.
+    #[must_use]
+    pub const fn finished(&self) -> bool {
+        self.finished
+    }
+
+    pub(crate) fn journal(&mut self, record: Record, emit: &mut impl FnMut(Output)) -> u64 {
+        self.journal_sequence += 1;
+        emit(Output::Journal { sequence: self.journal_sequence, record });
+        self.journal_sequence
+    }
+
+    /// Stamps of the next record, which no venue message caused.
+    pub(crate) const fn stamps(&self, reason: RejectReason) -> Stamps {
+        Stamps { journal_sequence: self.journal_sequence + 1, receive_ns: Nanos(0), gateway_delta_ns: 0, reason }
+    }
+
+    /// Journals and publishes what tells of an event; its stamps must be those of the next record.
+    pub(crate) fn publish(
+        &mut self,
+        now: Nanos,
+        execution: &Execution,
+        match_number: u64,
+        emit: &mut impl FnMut(Output),
+    ) {
+        debug_assert_eq!(execution.journal_sequence(), self.journal_sequence + 1);
+        self.journal(Record::execution(execution, match_number, now), emit);
+        if self.published.apply(execution).is_err() {
+            self.counters.fold_errors += 1;
+        }
+        emit(Output::Publish(*execution));
+    }
+
+    /// Applies an event to an order, and tells of it.
+    pub(crate) fn apply(
+        &mut self,
+        now: Nanos,
+        row: Row,
+        event: &Event,
+        stamps: &Stamps,
+        match_number: u64,
+        emit: &mut impl FnMut(Output),
+    ) -> Result<Outcome, Illegal> {
+        let outcome = self.orders.apply(row, event)?;
+        if let Outcome::Report { anomaly: Some(_), .. } = outcome {
+            self.counters.anomalies += 1;
+        }
+        let stamps = Stamps { journal_sequence: self.journal_sequence + 1, ..*stamps };
+        if let Some(execution) = self.orders.order(row).execution(&outcome, &stamps) {
+            self.publish(now, &execution, match_number, emit);
+        }
+        Ok(outcome)
+    }
+
+    /// As [`Gateway::apply`] where an illegal pair is the venue's or a race's doing: counted, without effect.
+    pub(crate) fn apply_counted(
+        &mut self,
+        now: Nanos,
+        row: Row,
+        event: &Event,
+        stamps: &Stamps,
+        match_number: u64,
+        emit: &mut impl FnMut(Output),
+    ) -> Option<Outcome> {
+        match self.apply(now, row, event, stamps, match_number, emit) {
+            Ok(outcome) => Some(outcome),
+            Err(_) => {
+                self.counters.illegal += 1;
+                None
+            }
+        }
+    }
+
+    /// The row of the order that a UserRefNum belongs to, if it is still held.
+    pub(crate) fn row_of(&self, used: &UserRef) -> Option<Row> {
+        let row = used.row as usize;
+        if self.chains.get(row)?.root != used.root {
+            return None;
+        }
+        self.orders.at(row).and_then(|order| self.orders.find(order.cl_ord_id))
+    }
+
+    /// The order and row of an id.
+    pub(crate) fn found(&self, id: ClOrdId) -> Option<(Row, Order)> {
+        self.orders.find(id).map(|row| (row, *self.orders.order(row)))
+    }
+
+    /// Frames an OUCH message; false when the session takes none.
+    pub(crate) fn send(
+        &mut self,
+        now: Nanos,
+        message: &InboundRepr,
+        tag: SendTag,
+        emit: &mut impl FnMut(Output),
+    ) -> bool {
+        let mut payload = [0; SEND_BYTES];
+        let Ok(length) = message.encode_into(&mut payload) else { return false };
+        if self.session.send(now, &payload[..length]).is_err() {
+            return false;
+        }
+        self.flush(tag, emit);
+        true
+    }
+
+    /// Hands what the session has framed to the shell.
+    pub(crate) fn flush(&mut self, tag: SendTag, emit: &mut impl FnMut(Output)) {
+        loop {
+            let pending = self.session.out.pending();
+            if pending.is_empty() {
+                return;
+            }
+            let length = pending.len().min(SEND_BYTES);
+            let mut bytes = [0; SEND_BYTES];
+            bytes[..length].copy_from_slice(&pending[..length]);
+            self.session.out.consume(length);
+            emit(Output::Send(Sending { tag, length, bytes }));
+        }
+    }
+
+    fn on_control(&mut self, now: Nanos, control: &Control, emit: &mut impl FnMut(Output)) {
+        match control.kind() {
+            ControlKind::Epoch => self.on_epoch(now, control, emit),
+            kind @ (ControlKind::Arm | ControlKind::Disarm) => {
+                let strategy = if control.role == 0 { u32::MAX } else { u32::from(control.index) };
+                let armed = u32::from(kind == ControlKind::Arm);
+                self.journal(Record::ArmChange(ArmChange { strategy, armed, now_ns: now }), emit);
+            }
+            ControlKind::CancelAll => self.sweeps.begin_all(now),
+            ControlKind::Stop if control.role == 0 || control.role == Role::ExecutionGateway as u8 => {
+                self.stopping = true;
+                self.sweeps.begin_all(now);
+                self.sweeps.stop_by = now.plus(2_000_000_000);
+            }
+            ControlKind::Stop | ControlKind::AllocateOnce => {}
+        }
+    }
+
+    fn on_epoch(&mut self, now: Nanos, control: &Control, emit: &mut impl FnMut(Output)) {
+        let Some(role @ (Role::Risk | Role::Strategy)) = Role::from_u8(control.role) else { return };
+        let (index, epoch) = (control.index, control.epoch);
+        if role == Role::Risk {
+            // A greater epoch only: a control ring read again from its start fences nothing twice.
+            if epoch <= self.risk_epoch {
+                return;
+            }
+            (self.risk_epoch, self.risk_sequence) = (epoch, 0);
+        } else {
+            let Some(owner) = self.strategies.get_mut(usize::from(index)) else { return };
+            if epoch <= owner.epoch {
+                return;
+            }
+            owner.epoch = epoch;
+            // What its dead predecessor left is cancelled, whether or not the lease was seen to lapse.
+            self.sweeps.begin_strategy(usize::from(index), now);
+        }
+        self.counters.fences += 1;
+        let unused = RingCursor { ring: 0, reserved: 0, cursor: 0 };
+        let cursors = [unused; journal::record::FENCE_RINGS_MAX];
+        let fence = Fence { role: role as u8, index, reserved: 0, epoch, now_ns: now, cursors };
+        let journal_sequence = self.journal(Record::Fence(fence), emit);
+        emit(Output::FenceEcho { role, index, epoch, journal_sequence });
+    }
+
+    fn on_kill(&mut self, now: Nanos, generation: u64, emit: &mut impl FnMut(Output)) {
+        if generation == self.kill_generation {
+            return;
+        }
+        self.kill_generation = generation;
+        let engaged = u64::from(generation != 0);
+        self.counters.kills += engaged;
+        let record = Record::Kill(Kill { generation_sum: generation, engaged, now_ns: now });
+        let journal_sequence = self.journal(record, emit);
+        emit(Output::KillEcho { generation, journal_sequence });
+        if engaged != 0 {
+            self.void_waiting(now, RejectReason::GatewayKilled, emit);
+            self.sweeps.begin_kill(now);
+        }
+    }
+
+    /// What waits for a journal that takes no more would wait for ever: it is void.
+    fn on_journal(&mut self, now: Nanos, available: bool, emit: &mut impl FnMut(Output)) {
+        self.journal_available = available;
+        if !available {
+            self.void_waiting(now, RejectReason::JournalUnavailable, emit);
+        }
+    }
+
+    fn on_lease(&mut self, now: Nanos, role: Role, index: u8, held: bool) {
+        match role {
+            Role::Risk if self.risk_held != held => {
+                self.risk_held = held;
+                if !held {
+                    self.counters.leases_lost += 1;
+                    self.sweeps.begin_all(now);
+                }
+            }
+            Role::Strategy => {
+                let Some(owner) = self.strategies.get_mut(usize::from(index)) else { return };
+                if owner.held && !held {
+                    self.counters.leases_lost += 1;
+                    self.sweeps.begin_strategy(usize::from(index), now);
+                }
+                owner.held = held;
+            }
+            _ => {}
+        }
+    }
+
+    fn checkpoint(&mut self, now: Nanos, emit: &mut impl FnMut(Output)) {
+        self.checkpoint_due = now.plus(self.settings.checkpoint_ns);
+        if self.checkpointed == self.journal_sequence {
+            return;
+        }
+        self.counters.checkpoints += 1;
+        let checkpoint = Checkpoint {
+            kind: ExecutionKind::Checkpoint as u8,
+            journal_sequence: self.journal_sequence + 1,
+            state_hash: self.published.hash(),
+            ..Checkpoint::default()
+        };
+        self.publish(now, &Execution::Checkpoint(checkpoint), 0, emit);
+        self.checkpointed = self.journal_sequence;
+    }
+}
+
+impl Machine for Gateway {
+    type Input = Input;
+    type Output = Output;
+    /// One read of the socket is the most: a frame is at least three bytes long.
+    const OUTPUTS_MAX: usize = crate::io::RECEIVE_BYTES / 3 * OUTPUTS_PER_FRAME;
+
+    fn on_input(&mut self, now: Nanos, input: &Input, emit: &mut impl FnMut(Output)) {
+        match input {
+            Input::Entry { request: Ok(request), .. } => self.on_request(now, request, emit),
+            Input::Entry { request: Err(_), .. } => self.counters.malformed_entries += 1,
+            Input::Control(control) => self.on_control(now, control, emit),
+            Input::Connected => self.on_connected(now, emit),
+            Input::Disconnected => self.on_disconnected(now, emit),
+            Input::Received(received) => self.on_received(now, received, emit),
+            Input::Kill { generation } => self.on_kill(now, *generation, emit),
+            Input::Lease { role, index, held } => self.on_lease(now, *role, *index, *held),
+            Input::Sent { user_ref_num, send_ns } => self.on_sent(now, *user_ref_num, *send_ns, emit),
+            Input::NotSent { user_ref_num, reason } => self.on_not_sent(now, *user_ref_num, *reason, emit),
+            Input::Durable { journal_sequence } => self.on_durable(now, *journal_sequence, emit),
+            Input::Journal { available } => self.on_journal(now, *available, emit),
+        }
+    }
+
+    fn on_timer(&mut self, now: Nanos, emit: &mut impl FnMut(Output)) {
+        self.session_timer(now, emit);
+        self.sweep(now, emit);
+        if now >= self.checkpoint_due {
+            self.checkpoint(now, emit);
+        }
+        self.try_finish(now, emit);
+    }
+
+    fn deadline(&self) -> Option<Nanos> {
+        if self.finished {
+            return None;
+        }
+        let due = [self.session.deadline(), self.sweeps.deadline(), Some(self.checkpoint_due)];
+        due.into_iter().flatten().min()
+    }
+}
+
+/// Whether an order waits for the durable watermark before it leaves.
+pub(crate) const fn waits(durability: Durability) -> bool {
+    matches!(durability, Durability::L2)
+}

@@ -1,0 +1,24 @@
+//! `tickway-feed-handler`: the feed handler of one venue, started by the supervisor.
+#![forbid(unsafe_code)]
+
+use clap::Parser;
+use feed_handler::Shell;
+use runtime::process::{Arguments, Process, exit_code};
+use shm_layout::types::Role;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: runtime::alloc::CountingAllocator = runtime::alloc::CountingAllocator;
+
+fn main() -> ExitCode {
+    exit_code(&run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let failpoints: [&[_]; 1] = [&shm_layout::ring::FAILPOINTS];
+    let (process, status) = Process::attach(Role::FeedHandler, arguments, &failpoints)?;
+    let around = status.loop_view();
+    let mut shell = Shell::new(&process, status)?;
+    process.run(around, &mut shell);
+    shell.end()
+}

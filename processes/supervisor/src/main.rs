@@ -1,0 +1,145 @@
+//! `tickway-supervisor`: runs an instance, or rebuilds the state of one of its processes.
+#![forbid(unsafe_code)]
+
+use clap::{Parser, Subcommand};
+use runtime::duty_cycle::{Agent, RunLoop, run};
+use runtime::wait::WaitStrategy;
+use shm_layout::status::ProcessState;
+use shm_layout::types::Role;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use supervisor::rebuild::{self, Request};
+use supervisor::shell::{Options, Shell, StartError, start};
+use supervisor::{launch, regions};
+
+#[derive(Parser)]
+#[command(version, about = "Runs the processes of a Tickway instance: starts, watches and restarts them")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run an instance until Ctrl-C, SIGTERM or the stop command.
+    Run(RunArguments),
+    /// Fold the journals into a snapshot for a restarting strategy or risk; the supervisor calls it.
+    Rebuild(RebuildArguments),
+}
+
+#[derive(Parser)]
+struct RunArguments {
+    /// The host file.
+    #[arg(long)]
+    host: PathBuf,
+    /// Stay in the foreground; without it, return once every process runs.
+    #[arg(long)]
+    foreground: bool,
+    /// End processes of an earlier supervisor instead of adopting them.
+    #[arg(long)]
+    replace: bool,
+    /// Leave the regions after the stop, to be read.
+    #[arg(long)]
+    keep_regions: bool,
+}
+
+#[derive(Parser)]
+struct RebuildArguments {
+    /// The effective host file.
+    #[arg(long)]
+    host: PathBuf,
+    /// strategy or risk.
+    #[arg(long, value_parser = role)]
+    role: Role,
+    /// Index within the role.
+    #[arg(long, default_value_t = 0)]
+    index: u8,
+    /// Epoch of the life that will read the snapshot.
+    #[arg(long)]
+    epoch: u32,
+    /// Gateways, bit by index, that fenced that epoch; by default all.
+    #[arg(long, default_value_t = u64::MAX)]
+    fenced: u64,
+    /// Where the snapshot goes.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+fn role(name: &str) -> Result<Role, String> {
+    match Role::from_folder(name) {
+        Some(role @ (Role::Strategy | Role::Risk)) => Ok(role),
+        _ => Err("only strategy and risk are rebuilt".into()),
+    }
+}
+
+fn main() -> ExitCode {
+    runtime::log::init();
+    match Arguments::parse().verb {
+        Verb::Run(arguments) if arguments.foreground => run_foreground(&arguments),
+        Verb::Run(arguments) => match launch::in_background(&arguments.host, arguments.replace, arguments.keep_regions)
+        {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failed) => fail(failed.code, &failed.to_string()),
+        },
+        Verb::Rebuild(arguments) => run_rebuild(arguments),
+    }
+}
+
+fn fail(code: u8, why: &str) -> ExitCode {
+    eprintln!("tickway-supervisor: {why}");
+    ExitCode::from(code)
+}
+
+fn run_rebuild(arguments: RebuildArguments) -> ExitCode {
+    let RebuildArguments { host, role, index, epoch, fenced, out } = arguments;
+    let done = rebuild::run(&Request { host, role, index, epoch, fenced, out });
+    match done.and_then(|report| Ok(serde_json::to_string(&report)?)) {
+        Ok(line) => {
+            launch::say(&line);
+            ExitCode::SUCCESS
+        }
+        // EX_DATAERR: the journal could not be folded.
+        Err(error) => fail(65, &format!("rebuild of {}/{index}: {error:#}", role.folder())),
+    }
+}
+
+fn run_foreground(arguments: &RunArguments) -> ExitCode {
+    let options = Options { host: arguments.host.clone(), replace: arguments.replace };
+    // Handlers first: a Ctrl-C during the start is then an orderly stop after it.
+    if let Err(error) = runtime::signal::install() {
+        return fail(71, &error.to_string());
+    }
+    let (mut shell, status) = match start(&options) {
+        Ok(started) => started,
+        Err(StartError { code, error }) => return fail(code, &format!("{error:#}")),
+    };
+    for line in shell.plan_lines() {
+        launch::say(&line);
+    }
+    let wait = WaitStrategy::Nap(shell.file().host().nap_us.get() as u32);
+    let around = RunLoop { clock: shell.clock(), status, wait };
+    run(&mut shell, &around);
+    around.status.set_state(ProcessState::Stopped);
+    end(&shell, arguments.keep_regions)
+}
+
+/// Removes what the instance leaves, where it may be removed.
+fn end(shell: &Shell, keep_regions: bool) -> ExitCode {
+    assert!(shell.finished(), "the loop ends with the agent");
+    let Some(finished) = shell.outcome() else { return ExitCode::from(70) };
+    if !finished.clean {
+        return fail(finished.code.max(1), "a process could not be ended: its regions are left");
+    }
+    if keep_regions {
+        return ExitCode::from(finished.code);
+    }
+    match regions::remove(shell.instance(), shell.file()) {
+        Ok(kept) => {
+            for path in kept {
+                tracing::warn!("{} holds records that no file has; it is left for the next start", path.display());
+            }
+            ExitCode::from(finished.code)
+        }
+        Err(error) => fail(finished.code.max(1), &format!("{error:#}")),
+    }
+}

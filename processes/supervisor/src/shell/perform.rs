@@ -1,0 +1,198 @@
+//! What the core says, done.
+
+use super::{Counter, Finished, RebuildChild, Shell};
+use crate::handle::Handle;
+use crate::machine::{Exit, Input, Output};
+use crate::socket;
+use anyhow::Context as _;
+use runtime::child::{Child, ProcessId, binary_path};
+use runtime::kill_file::KillFile;
+use shm_layout::control_page::{RosterEntry, RosterState};
+use shm_layout::kill_page::Engager;
+use shm_layout::message::control::Control;
+use shm_layout::types::{Nanos, Role};
+use std::path::{Path, PathBuf};
+
+/// Exit code that stands for "could not be started": sysexits' EX_OSERR.
+const EX_OSERR: i32 = 71;
+
+impl Shell {
+    pub(super) fn perform_all(&mut self, now: Nanos, outputs: Vec<Output>) {
+        for output in outputs {
+            self.perform(now, output);
+        }
+    }
+
+    fn perform(&mut self, now: Nanos, output: Output) {
+        match output {
+            Output::KillProcess(slot) => self.kill_process(slot),
+            Output::Park(slot, parked) => self.page.set_parked(slot, parked),
+            Output::PersistEpoch(slot, epoch) => self.persist_epoch(slot, epoch),
+            Output::Publish(control) => self.publish(Control { now_ns: now, ..control }),
+            Output::SpawnRebuild { slot, epoch, fenced } => {
+                self.count(Counter::Rebuilds);
+                if let Err(error) = self.spawn_rebuild(slot, epoch, fenced) {
+                    tracing::error!("{error:#}");
+                    self.queue.push_back(Input::RebuildDone { slot, epoch, restored: None });
+                }
+            }
+            Output::CancelRebuild(slot) => self.cancel_rebuild(slot),
+            Output::Spawn { slot, epoch, restarts, snapshot } => {
+                self.seats[slot].watched.restart(now);
+                self.count(Counter::Started);
+                if let Err(error) = self.spawn(slot, epoch, restarts, snapshot) {
+                    tracing::error!("{error:#}");
+                    self.queue.push_back(Input::ProcessExited(slot, Exit::Code(EX_OSERR)));
+                }
+            }
+            Output::LatchKill(reason) => self.latch_kill(now, reason),
+            Output::SetRoster { slot, state, epoch, restarts } => self.set_roster(slot, state, epoch, restarts),
+            Output::SetArmed(bits) => self.page.set_armed_by_operator(bits),
+            Output::Reply { request_id, refused } => self.reply(request_id, refused.map(|refusal| refusal.to_string())),
+            Output::Booted => tracing::info!("every process runs"),
+            Output::Say(text) => tracing::info!("{text}"),
+            Output::Finish { code, clean } => self.finished = Some(Finished { code, clean }),
+        }
+    }
+
+    /// Latches in memory at once; the sync is a thread's, because a disk may stall.
+    fn latch_kill(&self, now: Nanos, reason: String) {
+        let path = self.instance.kill_file();
+        std::thread::spawn(move || {
+            let engaged = KillFile::open(&path).and_then(|kill| kill.engage(Engager::Supervisor, now, &reason));
+            if let Err(error) = engaged {
+                tracing::error!("the kill may not be on the disk: {error}");
+            }
+        });
+    }
+
+    fn kill_process(&mut self, slot: usize) {
+        self.count(Counter::Killed);
+        if let Some(Err(error)) = self.seats[slot].handle.as_ref().map(Handle::kill) {
+            tracing::error!("{error}");
+        }
+    }
+
+    fn persist_epoch(&mut self, slot: usize, epoch: u32) {
+        let process = &self.core.machine.slots()[slot];
+        self.epochs.persist(slot, process.role, process.index, epoch);
+    }
+
+    fn publish(&mut self, control: Control) {
+        self.unpublished.push_back(control);
+        self.publish_waiting();
+    }
+
+    /// Publishes what waits; only a gating recorder can make it wait.
+    pub(super) fn publish_waiting(&mut self) {
+        while let Some(control) = self.unpublished.front() {
+            if self.control.push(&control.encode()).is_err() {
+                return;
+            }
+            self.unpublished.pop_front();
+            self.count(Counter::Published);
+        }
+    }
+
+    fn reply(&mut self, request_id: u64, refused: Option<String>) {
+        if let Some(why) = &refused {
+            tracing::warn!("request {request_id} refused: {why}");
+            self.count(Counter::CommandsRefused);
+        }
+        if let Some(client) = self.requests.remove(&request_id) {
+            self.server.reply(client, &socket::outcome(request_id, refused));
+        }
+    }
+
+    fn log_file(&self, role: Role, index: u8) -> PathBuf {
+        self.instance.log().join(format!("{}.{index}.log", role.folder()))
+    }
+
+    /// Starts a process with the arguments that every process takes (`runtime::process::Arguments`).
+    fn spawn(&mut self, slot: usize, epoch: u32, restarts: u64, snapshot: bool) -> anyhow::Result<()> {
+        let process = &self.core.machine.slots()[slot];
+        let (role, index) = (process.role, process.index);
+        let binary = binary_path(&format!("tickway-{}", role.folder()))?;
+        let host = self.instance.host_file().display().to_string();
+        let mut arguments = vec!["--host".to_owned(), host];
+        let mut option = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
+        option("--index", index.to_string());
+        option("--epoch", epoch.to_string());
+        option("--restarts", restarts.to_string());
+        match self.seats[slot].core {
+            Some(core) => {
+                option("--core", core.to_string());
+                option("--wait", self.plan.wait.to_string());
+            }
+            None => option("--wait", format!("nap:{}", self.file.host().nap_us.get())),
+        }
+        if snapshot {
+            let path = self.seats[slot].snapshot.take().context("a rebuild leaves a snapshot")?;
+            option("--snapshot", path.display().to_string());
+        }
+        let child = Child::spawn(&binary, &arguments, &self.log_file(role, index))?;
+        self.seats[slot].handle = Some(Handle::Child(child));
+        Ok(())
+    }
+
+    fn spawn_rebuild(&mut self, slot: usize, epoch: u32, fenced: u64) -> anyhow::Result<()> {
+        let process = &self.core.machine.slots()[slot];
+        let (role, index) = (process.role, process.index);
+        let prefix = format!("{}.{index}.", role.folder());
+        remove_earlier(&self.instance.snapshot(), &prefix);
+        let snapshot = self.instance.snapshot().join(format!("{prefix}{epoch}.snapshot"));
+        let own = std::env::current_exe().context("this binary")?;
+        let words = [
+            "rebuild".to_owned(),
+            "--host".to_owned(),
+            self.instance.host_file().display().to_string(),
+            "--role".to_owned(),
+            role.folder().to_owned(),
+            "--index".to_owned(),
+            index.to_string(),
+            "--epoch".to_owned(),
+            epoch.to_string(),
+            "--fenced".to_owned(),
+            fenced.to_string(),
+            "--out".to_owned(),
+            snapshot.display().to_string(),
+        ];
+        let child = Child::spawn(&own, &words, &self.instance.log().join("rebuild.log"))?;
+        self.seats[slot].rebuild = Some(RebuildChild { child, epoch, snapshot });
+        Ok(())
+    }
+
+    fn cancel_rebuild(&mut self, slot: usize) {
+        if let Some(running) = self.seats[slot].rebuild.take() {
+            // It writes nothing that counts, so nobody waits for its death; it is reaped with this process.
+            if let Err(error) = running.child.pidfd().send(nix::sys::signal::Signal::SIGKILL) {
+                tracing::error!("{error}");
+            }
+        }
+    }
+
+    fn set_roster(&mut self, slot: usize, state: RosterState, epoch: u32, restarts: u64) {
+        let process = &self.core.machine.slots()[slot];
+        let seat = &self.seats[slot];
+        let id = seat.handle.as_ref().map_or(ProcessId { pid: 0, start_time: 0 }, Handle::id);
+        let entry = RosterEntry {
+            role: process.role,
+            index: process.index,
+            state,
+            core: seat.core.and_then(|core| u32::try_from(core).ok()),
+            pid: id.pid,
+            start_time: id.start_time,
+            epoch: epoch.into(),
+            restarts,
+        };
+        self.page.set_roster(slot, &entry);
+    }
+}
+
+/// Removes snapshots of earlier lives, whose names begin with `prefix`.
+fn remove_earlier(directory: &Path, prefix: &str) {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix))) {
+        let _ = std::fs::remove_file(entry.path());
+    }
+}

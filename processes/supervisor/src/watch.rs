@@ -1,0 +1,107 @@
+//! What the supervisor sees of a running process: its heartbeat, its progress, and whether there is anything to do.
+//!
+//! It reads only what the process publishes and its input rings' cursors; it never stores into either.
+
+use runtime::RuntimeError;
+use runtime::heartbeat::{Observation, Watch};
+use runtime::ports::{Ports, payload_words, wiring};
+use shm_layout::control_page::RecorderMode;
+use shm_layout::ring::sync::{Ordering, SharedWords};
+use shm_layout::ring::{RingReader, Start};
+use shm_layout::status::StatusReader;
+use shm_layout::topology::{Attach, RingId, RingKind};
+use shm_layout::types::{Nanos, Role};
+
+/// How far a ring is published.
+#[derive(Debug)]
+enum Published {
+    Narrow(RingReader<7>),
+    Wide(RingReader<15>),
+}
+
+impl Published {
+    fn attach(ports: &Ports, ring: RingId) -> Result<Self, RuntimeError> {
+        if payload_words(ring) == 7 {
+            ports.tap(ring, Start::Latest).map(Self::Narrow)
+        } else {
+            ports.tap(ring, Start::Latest).map(Self::Wide)
+        }
+    }
+
+    fn sequence(&self) -> u64 {
+        match self {
+            Self::Narrow(reader) => reader.next_sequence() - 1 + reader.depth(),
+            Self::Wide(reader) => reader.next_sequence() - 1 + reader.depth(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct InputRing {
+    ring: RingId,
+    published: Published,
+    /// The process's own cursor, where it gates the ring.
+    cursor: Option<SharedWords>,
+}
+
+/// One process, watched.
+#[derive(Debug)]
+pub struct Watched {
+    /// Its status region.
+    pub status: StatusReader,
+    watch: Watch,
+    inputs: Vec<InputRing>,
+}
+
+impl Watched {
+    /// Begins to watch a process.
+    ///
+    /// # Errors
+    /// When a region is not there.
+    pub fn new(ports: &Ports, role: Role, index: u8, now: Nanos) -> Result<Self, RuntimeError> {
+        let status = ports.status_reader(role, index)?;
+        let counts = ports.counts();
+        let gates = ports.page().recorder_mode() == RecorderMode::Gating;
+        let mut inputs = Vec::new();
+        for (ring, attach) in wiring::rings_read_by(counts, gates, role, index) {
+            // Steps and wire bytes are the recorder's alone, and come only with what the other rings carry.
+            if matches!(ring.kind, RingKind::Step | RingKind::Wire) {
+                continue;
+            }
+            let slot = wiring::cursor_slot(counts, gates, role, index, ring).filter(|_| attach == Attach::Gating);
+            let cursor = slot.map(|slot| status.cursor_words(slot));
+            inputs.push(InputRing { ring, published: Published::attach(ports, ring)?, cursor });
+        }
+        let watch = Watch::new(&status, now);
+        Ok(Self { status, watch, inputs })
+    }
+
+    /// A new life begins: what was seen of the last one counts no more.
+    pub fn restart(&mut self, now: Nanos) {
+        self.watch = Watch::new(&self.status, now);
+    }
+
+    /// Looks at its heartbeat and progress.
+    pub fn observe(&mut self, now: Nanos) -> Observation {
+        self.watch.observe(&self.status, now)
+    }
+
+    /// True when a ring holds messages that it has not consumed. A tap that does not say how far it is counts as idle.
+    #[must_use]
+    pub fn has_input(&self) -> bool {
+        let position = |ring: RingId| self.status.positions().find(|position| position.ring == ring);
+        self.inputs.iter().any(|input| {
+            let consumed = match &input.cursor {
+                Some(cursor) => Some(cursor.load(0, Ordering::Acquire)),
+                None => position(input.ring).map(|position| position.next_sequence.saturating_sub(1)),
+            };
+            consumed.is_some_and(|consumed| consumed < input.published.sequence())
+        })
+    }
+
+    /// The value of the counter with that label; 0 when there is none.
+    #[must_use]
+    pub fn counter(&self, label: &str) -> u64 {
+        self.status.counters().iter().find(|(name, _)| name == label).map_or(0, |(_, value)| value)
+    }
+}

@@ -1,0 +1,225 @@
+//! A whole instance of stand-ins (`examples/stand_in.rs`) under the real supervisor: start, watch, restart through the
+//! barrier, adoption, refusal and the clean stop, with real signals.
+#![forbid(unsafe_code)]
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+const DEMO: &str = include_str!("../../../tuning/demo.toml");
+const ROLES: [&str; 5] = ["feed-handler", "strategy", "risk", "execution-gateway", "recorder"];
+/// Passes of 10 ms that a state is waited for.
+const PATIENCE: usize = 3_000;
+
+struct World {
+    dir: tempfile::TempDir,
+    name: String,
+    supervisor: Option<Child>,
+}
+
+impl World {
+    fn new(name: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let real = Path::new(env!("CARGO_BIN_EXE_tickway-supervisor"));
+        let stand_in = real.with_file_name("examples").join("stand_in");
+        // A link would be resolved by the kernel: the supervisor looks beside the file that it is.
+        fs::copy(real, dir.path().join("tickway-supervisor")).unwrap();
+        fs::copy(&stand_in, dir.path().join("tickway-risk")).unwrap();
+        for role in ROLES.iter().filter(|role| **role != "risk") {
+            fs::hard_link(dir.path().join("tickway-risk"), dir.path().join(format!("tickway-{role}"))).unwrap();
+        }
+        let name = format!("{name}-{}", std::process::id());
+        let regions = format!("regions = \"/dev/shm/tickway-test-{name}\"");
+        let text = DEMO
+            .replace("instance = \"demo\"", &format!("instance = \"{name}\""))
+            .replace("regions = \"\"", &regions)
+            .replace("data = \"\"", &format!("data = \"/dev/shm/tickway-test-{name}-data\""))
+            .replace("= 65536", "= 1024")
+            .replace("= 16384", "= 1024");
+        fs::write(dir.path().join("host.toml"), text).unwrap();
+        Self { dir, name, supervisor: None }
+    }
+
+    fn regions(&self) -> PathBuf {
+        PathBuf::from(format!("/dev/shm/tickway-test-{}", self.name))
+    }
+
+    /// In memory: what is tested here is not how long a disk takes to sync.
+    fn data(&self) -> PathBuf {
+        PathBuf::from(format!("/dev/shm/tickway-test-{}-data", self.name))
+    }
+
+    fn command(&self, more: &[&str]) -> Command {
+        let mut command = Command::new(self.dir.path().join("tickway-supervisor"));
+        command.args(["run", "--foreground", "--host"]).arg(self.dir.path().join("host.toml")).args(more);
+        command
+    }
+
+    fn start(&mut self, more: &[&str]) {
+        let log = fs::File::options().create(true).append(true).open(self.dir.path().join("supervisor.log")).unwrap();
+        let child = self.command(more).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        self.supervisor = Some(child);
+        let pid = self.supervisor.as_ref().unwrap().id();
+        self.until("the instance runs", |status| status["pid"] == pid && status["state"] != "starting");
+    }
+
+    fn ask(&self, request: &Value) -> Option<Value> {
+        let mut stream = UnixStream::connect(self.regions().join("supervisor.sock")).ok()?;
+        writeln!(stream, "{request}").ok()?;
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).ok()?;
+        serde_json::from_str(&line).ok()
+    }
+
+    fn until(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        for _ in 0..PATIENCE {
+            if let Some(status) = self.ask(&json!({"command": "status"})).filter(|status| wanted(status)) {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("{what}: not within the patience\n{}", self.logs());
+    }
+
+    fn logs(&self) -> String {
+        fs::read_to_string(self.dir.path().join("supervisor.log")).unwrap_or_default()
+    }
+
+    /// Ends the supervisor with a signal; its exit code.
+    fn end(&mut self, signal: Signal) -> Option<i32> {
+        let mut child = self.supervisor.take().unwrap();
+        kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+        child.wait().unwrap().code()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if self.supervisor.is_some() {
+            self.end(Signal::SIGTERM);
+        }
+        let _ = fs::remove_dir_all(self.regions());
+        let _ = fs::remove_dir_all(self.data());
+        let locks = format!("/dev/shm/tickway-{}", nix::unistd::getuid());
+        let _ = fs::remove_file(Path::new(&locks).join(format!("{}.lock", self.name)));
+    }
+}
+
+fn process<'a>(status: &'a Value, role: &str) -> &'a Value {
+    status["processes"].as_array().unwrap().iter().find(|process| process["role"] == role).unwrap()
+}
+
+fn pid_of(status: &Value, role: &str) -> Pid {
+    Pid::from_raw(process(status, role)["pid"].as_i64().unwrap() as i32)
+}
+
+fn runs_again(status: &Value, role: &str, restarts: u64) -> bool {
+    let process = process(status, role);
+    process["state"] == "Running" && process["restarts"] == restarts
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn starts_restarts_through_the_barrier_and_stops_clean() {
+    let mut world = World::new("life");
+    world.start(&[]);
+    let status = world.until("all run", |status| ROLES.iter().all(|role| runs_again(status, role, 0)));
+    // A second instance of the name is refused in one line, with the holder's pid.
+    let second = world.command(&[]).output().unwrap();
+    assert_eq!(second.status.code(), Some(75));
+    let held = format!("pid {}", world.supervisor.as_ref().unwrap().id());
+    let said = text(&second);
+    assert!(
+        said.contains(&held) && said.lines().filter(|line| line.starts_with("tickway-supervisor")).count() == 1,
+        "{said}"
+    );
+    assert_eq!(world.ask(&json!({"command": "arm", "strategy": 0})).unwrap()["ok"], true);
+    world.until("armed", |status| process(status, "strategy")["armed"] == true);
+    // An armed strategy is killed: it returns through fence, rebuild and equal hash, and is armed again.
+    kill(pid_of(&status, "strategy"), Signal::SIGKILL).unwrap();
+    let status = world.until("armed again", |status| {
+        runs_again(status, "strategy", 1) && process(status, "strategy")["armed"] == true
+    });
+    // Risk is stopped, not dead: it is killed, proven dead, and returns.
+    kill(pid_of(&status, "risk"), Signal::SIGSTOP).unwrap();
+    let status = world.until("risk is back", |status| runs_again(status, "risk", 1));
+    for role in ["feed-handler", "recorder"] {
+        kill(pid_of(&status, role), Signal::SIGKILL).unwrap();
+        world.until("it is back", |status| runs_again(status, role, 1));
+    }
+    let epochs = fs::read_to_string(world.data().join("state/epochs")).unwrap();
+    assert!(epochs.contains("strategy 0 2\n") && epochs.contains("execution-gateway 0 1\n"), "{epochs}");
+    assert_eq!(world.end(Signal::SIGINT), Some(0), "{}", world.logs());
+    let left: Vec<_> = fs::read_dir(world.regions()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    // The stand-in's journal has no flusher, so its records are in the tail alone: that is never removed.
+    assert_eq!(left, ["journal_tail.0"]);
+    // The next boot goes on with that tail, and with epochs that never came before.
+    world.start(&[]);
+    world.until("all run", |status| ROLES.iter().all(|role| runs_again(status, role, 0)));
+    let epochs = fs::read_to_string(world.data().join("state/epochs")).unwrap();
+    assert!(epochs.contains("strategy 0 3\n") && epochs.contains("supervisor 0 2\n"), "{epochs}");
+    assert_eq!(world.ask(&json!({"command": "stop"})).unwrap()["ok"], true);
+    assert_eq!(world.supervisor.take().unwrap().wait().unwrap().code(), Some(0), "{}", world.logs());
+}
+
+#[test]
+fn a_new_supervisor_adopts_what_lives_and_restarts_what_does_not() {
+    let mut world = World::new("adopt");
+    world.start(&[]);
+    world.ask(&json!({"command": "arm", "strategy": 0})).unwrap();
+    let before = world.until("armed", |status| process(status, "strategy")["armed"] == true);
+    assert_eq!(world.end(Signal::SIGKILL), None);
+    kill(pid_of(&before, "risk"), Signal::SIGKILL).unwrap();
+    world.start(&[]);
+    let after = world.until("risk is back", |status| runs_again(status, "risk", 1));
+    for role in ["feed-handler", "strategy", "execution-gateway", "recorder"] {
+        assert_eq!(pid_of(&after, role), pid_of(&before, role), "{role} lived on");
+    }
+    assert_eq!(process(&after, "strategy")["armed"], true);
+    assert_eq!(after["armed_by_operator"], json!([0]));
+    // A gateway's death latches the kill, disarms, and leaves the rest running.
+    kill(pid_of(&after, "execution-gateway"), Signal::SIGKILL).unwrap();
+    let killed = world.until("killed", |status| status["kill_generation"] != 0);
+    assert_eq!((&killed["state"], &killed["armed_by_operator"]), (&json!("degraded"), &json!([])));
+    assert_eq!(world.ask(&json!({"command": "arm", "strategy": 0})).unwrap()["ok"], false);
+    // --replace ends everything of the earlier boot.
+    assert_eq!(world.end(Signal::SIGKILL), None);
+    world.start(&["--replace"]);
+    let fresh = world.until("all run", |status| ROLES.iter().all(|role| runs_again(status, role, 0)));
+    for role in ["feed-handler", "strategy", "risk", "recorder"] {
+        // A zombie that nobody reaped yet is dead too: it has no arguments left.
+        let arguments = fs::read(format!("/proc/{}/cmdline", pid_of(&after, role)));
+        assert!(arguments.unwrap_or_default().is_empty(), "{role} of the earlier boot is dead");
+        assert_ne!(pid_of(&fresh, role), pid_of(&after, role));
+    }
+    assert_eq!(world.end(Signal::SIGTERM), Some(0), "{}", world.logs());
+}
+
+#[test]
+fn a_start_that_fails_leaves_no_process_and_no_region() {
+    let world = World::new("fails");
+    // A recorder that cannot run at all.
+    let recorder = world.dir.path().join("tickway-recorder");
+    fs::remove_file(&recorder).unwrap();
+    fs::copy("/bin/false", &recorder).unwrap();
+    let output = world.command(&[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(70), "{}", text(&output));
+    let regions = fs::read_dir(world.regions()).into_iter().flatten().count();
+    // The stand-in gateway's fences are in its tail alone.
+    assert!(regions <= 1, "{}", text(&output));
+    let host = world.data().join("host.toml");
+    assert!(supervisor::strays::find(&host).is_empty());
+    fs::remove_file(&recorder).unwrap();
+    let output = world.command(&[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(71));
+    assert!(text(&output).contains("cargo build"), "{}", text(&output));
+}

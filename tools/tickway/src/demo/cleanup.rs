@@ -1,0 +1,77 @@
+//! What a demo must not leave behind, swept on every way out.
+
+use super::print_failure;
+use crate::failure::{Failure, SOFTWARE};
+use crate::launch;
+use crate::place::DATA_LINK;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+use runtime::child::{Pidfd, ProcessId};
+use runtime::instance::Instance;
+use runtime::{control_page, ports};
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// What there is to sweep.
+struct Left {
+    venue: Option<ProcessId>,
+    supervisor: Option<(ProcessId, Instance)>,
+}
+
+static LEFT: Mutex<Left> = Mutex::new(Left { venue: None, supervisor: None });
+
+fn left() -> std::sync::MutexGuard<'static, Left> {
+    LEFT.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Notes the venue's process.
+pub fn remember_venue(id: ProcessId) {
+    left().venue = Some(id);
+}
+
+/// Notes the supervisor and what it makes.
+pub fn remember_supervisor(id: ProcessId, instance: &Instance) {
+    left().supervisor = Some((id, instance.clone()));
+}
+
+/// Kills what still lives and removes the regions. Safe to call twice.
+pub fn sweep() {
+    let mut left = left();
+    if let Some(pidfd) = left.venue.take().and_then(|id| Pidfd::open(id).ok().flatten()) {
+        let _ = pidfd.kill(Duration::from_secs(5));
+    }
+    let Some((id, instance)) = left.supervisor.take() else { return };
+    // Another demo of this name may have won the instance's lock: its page names another supervisor.
+    let page = launch::place_of(&instance).control().and_then(|page| page.supervisor());
+    let is_ours = page.is_some_and(|own| own.pid == id.pid && own.start_time == id.start_time);
+    if is_ours {
+        launch::kill(&instance, Some(id));
+    } else if let Some(pidfd) = Pidfd::open(id).ok().flatten() {
+        let _ = pidfd.kill(Duration::from_secs(5));
+    }
+    // A child that nobody reaps stays as a zombie until this process ends.
+    let _ = waitpid(Pid::from_raw(id.pid as i32), Some(WaitPidFlag::WNOHANG));
+    let is_live = runtime::instance::live_instances().iter().any(|found| found.name == *instance.name());
+    if is_live {
+        return;
+    }
+    if let Err(error) = ports::remove_regions(&instance).and_then(|()| control_page::remove(&instance)) {
+        eprintln!("demo: {error}");
+    }
+    let _ = std::fs::remove_file(instance.socket());
+    let _ = std::fs::remove_file(instance.regions().join(DATA_LINK));
+    let _ = std::fs::remove_dir(instance.regions());
+}
+
+/// Sweeps before a panic aborts the process.
+pub fn on_panic(json: bool) {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        default(info);
+        // A panic inside the sweep must not wait for the sweep's own lock.
+        if LEFT.try_lock().is_ok() {
+            sweep();
+        }
+        let _ = print_failure(json, &Failure::new(SOFTWARE, format!("a defect of the demo: {info}"), "report it"));
+    }));
+}

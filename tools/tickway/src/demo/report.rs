@@ -1,0 +1,282 @@
+//! The report of a demo: one object, the same keys whether all went well or nothing did.
+
+use super::counts::RingCount;
+use super::latency::Figures;
+use super::verdict::Equation;
+use crate::output::SCHEMA_VERSION;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The report.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u64,
+    /// `ok`, or `differences`.
+    pub verdict: &'static str,
+    /// Every difference, in words.
+    pub differences: Vec<String>,
+    /// The four equations.
+    pub equations: Vec<Equation>,
+    /// Seconds that the market was open.
+    pub seconds: u64,
+    /// The market.
+    pub market: Market,
+    /// The feed handler's last life.
+    pub feed: Feed,
+    /// Orders, from the journal.
+    pub orders: Orders,
+    /// Executions, from the venue.
+    pub fills: Fills,
+    /// Positions in shares.
+    pub positions: Vec<Position>,
+    /// Kernel receive stamp of the cause to the return of the order's write.
+    pub tick_to_order_ns: Figures,
+    /// Orders that a timer caused; they are not in `tick_to_order_ns`.
+    pub timer_caused_orders: u64,
+    /// From one process's read to the next one's.
+    pub hops_ns: Hops,
+    /// The machine's own yardstick.
+    pub anchor_ns: Anchor,
+    /// Time that the hypervisor took, in percent of all processor time.
+    pub cpu_steal_pct: Option<f64>,
+    /// Allocations after start, by process.
+    pub allocations_after_start: BTreeMap<String, u64>,
+    /// How hot processes waited.
+    pub wait_strategy: String,
+    /// Processes at the end.
+    pub processes: Vec<Process>,
+    /// The kill.
+    pub kill: Kill,
+    /// The regions.
+    pub regions: Backing,
+    /// Rings, one by one.
+    pub rings: Vec<RingCount>,
+    /// Where things lie.
+    pub paths: Paths,
+}
+
+/// The market.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Market {
+    /// Simulated, or a file.
+    pub source: String,
+    /// ITCH messages that the venue published.
+    pub messages: u64,
+    /// The same by type.
+    pub by_type: BTreeMap<String, u64>,
+}
+
+/// The feed.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Feed {
+    /// Messages received, each sequence once: in order and recovered.
+    pub received: u64,
+    /// Gaps met.
+    pub gaps: u64,
+    /// Messages that a re-request brought.
+    pub recovered: u64,
+    /// Messages received again, and dropped.
+    pub duplicates: u64,
+    /// Datagrams that are none, by reason.
+    pub malformed: BTreeMap<String, u64>,
+    /// Integrity faults, by kind.
+    pub integrity_faults: BTreeMap<String, u64>,
+}
+
+/// Orders.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Orders {
+    /// NewOrderSingles that the socket took.
+    pub sent: u64,
+    /// Accepted by the venue.
+    pub accepted: u64,
+    /// Refused by risk.
+    pub rejected_by_risk: u64,
+    /// Refused by gateway or venue.
+    pub rejected: u64,
+    /// Cancelled, on request or not.
+    pub cancelled: u64,
+    /// Replaced.
+    pub replaced: u64,
+}
+
+/// Executions.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Fills {
+    /// Executions.
+    pub count: u64,
+    /// Shares.
+    pub quantity: u64,
+}
+
+/// A position.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Position {
+    /// Symbol.
+    pub symbol: String,
+    /// Shares at the venue, negative when short.
+    pub quantity: i64,
+    /// By the journal, a decimal.
+    pub journal: String,
+    /// By the strategies, a decimal.
+    pub strategy: String,
+}
+
+/// Hops between processes.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Hops {
+    /// Feed handler to strategy.
+    pub market_data: Figures,
+    /// Strategy to risk.
+    pub order_intent: Figures,
+    /// Risk to gateway.
+    pub order_entry: Figures,
+}
+
+/// One-way time of a cache line between two cores, in nanoseconds; `None` on one core.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Anchor {
+    /// Before the demo.
+    pub before: Option<u64>,
+    /// After it.
+    pub after: Option<u64>,
+}
+
+/// A process.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Process {
+    /// Role.
+    pub role: String,
+    /// Index.
+    pub index: u8,
+    /// Last pid.
+    pub pid: u32,
+    /// CPU that it was pinned to.
+    pub core: Option<u32>,
+    /// Restarts.
+    pub restarts: u64,
+}
+
+/// The kill.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Kill {
+    /// Whether it is latched.
+    pub engaged: bool,
+    /// Journal sequence of its record; everything sent lies before it.
+    pub journal_sequence: Option<u64>,
+    /// Nanoseconds from the engagement to the gateway's echo.
+    pub confirmed_ns: Option<u64>,
+}
+
+/// Memory of the regions.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Backing {
+    /// Filesystem and directory.
+    pub backing: String,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// Paths of the run.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Paths {
+    /// Data directory.
+    pub data: PathBuf,
+    /// Effective host file, and what a scan made.
+    pub files: Vec<PathBuf>,
+    /// Journal, by gateway.
+    pub journal: PathBuf,
+    /// Capture.
+    pub capture: PathBuf,
+    /// Logs.
+    pub log: PathBuf,
+}
+
+impl Report {
+    /// The report of a demo that came to none.
+    #[must_use]
+    pub fn failed(why: &str) -> Self {
+        Self { differences: vec![why.to_owned()], ..Self::default() }.sealed()
+    }
+
+    /// With version and verdict set by the differences.
+    #[must_use]
+    pub fn sealed(self) -> Self {
+        let verdict = if self.differences.is_empty() { "ok" } else { "differences" };
+        Self { schema_version: SCHEMA_VERSION, verdict, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    /// The keys that the report promises, as paths.
+    const PROMISED: &[&str] = &[
+        "schema_version",
+        "verdict",
+        "differences",
+        "seconds",
+        "market.source",
+        "market.messages",
+        "market.by_type",
+        "feed.received",
+        "feed.gaps",
+        "feed.recovered",
+        "feed.malformed",
+        "feed.integrity_faults",
+        "orders.sent",
+        "orders.accepted",
+        "orders.rejected_by_risk",
+        "orders.cancelled",
+        "orders.replaced",
+        "fills.count",
+        "fills.quantity",
+        "positions",
+        "tick_to_order_ns.count",
+        "tick_to_order_ns.p50",
+        "tick_to_order_ns.p99",
+        "tick_to_order_ns.p999",
+        "tick_to_order_ns.max",
+        "hops_ns.market_data",
+        "hops_ns.order_intent",
+        "hops_ns.order_entry",
+        "anchor_ns.before",
+        "anchor_ns.after",
+        "cpu_steal_pct",
+        "allocations_after_start",
+        "wait_strategy",
+        "processes",
+        "kill.engaged",
+        "kill.journal_sequence",
+        "kill.confirmed_ns",
+        "regions.backing",
+        "regions.bytes",
+    ];
+
+    fn lacks<'a>(value: &Value) -> Vec<&'a str> {
+        let there = |path: &str| {
+            let found = path.split('.').try_fold(value, |value, key| value.as_object()?.get(key));
+            found.is_some()
+        };
+        PROMISED.iter().copied().filter(|path| !there(path)).collect()
+    }
+
+    #[test]
+    fn every_promised_key_is_there_also_on_failure() {
+        let value = serde_json::to_value(Report::failed("the build failed")).unwrap();
+        assert_eq!(lacks(&value), Vec::<&str>::new());
+        assert_eq!(value["verdict"], "differences");
+        assert_eq!(value["differences"][0], "the build failed");
+        assert_eq!(value["schema_version"], 1);
+        assert!(value["tick_to_order_ns"]["p50"].is_null());
+    }
+
+    #[test]
+    fn without_differences_the_verdict_is_ok() {
+        assert_eq!(Report::default().sealed().verdict, "ok");
+    }
+}

@@ -1,0 +1,141 @@
+//! Starts a supervisor, waits until its processes run, and ends it for sure.
+
+use crate::failure::{Failure, UNAVAILABLE};
+use crate::place::{DATA_LINK, Place};
+use crate::regions::Regions;
+use crate::roster;
+use crate::socket::{Request, Supervisor};
+use runtime::child::{Child, Pidfd, ProcessId, binary_path};
+use runtime::control_page;
+use runtime::instance::Instance;
+use runtime::ports::wiring;
+use shm_layout::types::Role;
+use std::path::Path;
+use std::time::Duration;
+
+/// Nap between two looks.
+const NAP: Duration = Duration::from_millis(10);
+/// Longest wait for a supervisor to stop in order, beyond the bounds of its own steps.
+pub const STOP: Duration = Duration::from_secs(30);
+/// Lines of a log that an error repeats.
+const LAST_LINES: usize = 3;
+/// Longest wait for the proof of a death.
+const DEATH: Duration = Duration::from_secs(5);
+
+/// Starts the supervisor of an instance; its words go to `log/supervisor.log`.
+///
+/// # Errors
+/// When the binary is not there, or no process can be made.
+pub fn start(instance: &Instance, host_file: &Path, extra: &[&str]) -> Result<Child, Failure> {
+    let binary = binary_path("tickway-supervisor")?;
+    instance.create_directories(0)?;
+    link_data(instance);
+    let host_file = host_file.display().to_string();
+    let mut arguments = vec!["run".to_owned(), "--foreground".to_owned(), "--host".to_owned(), host_file];
+    arguments.extend(extra.iter().map(|argument| (*argument).to_owned()));
+    Ok(Child::spawn(&binary, &arguments, &instance.log().join("supervisor.log"))?)
+}
+
+/// Leaves, beside the regions, a link to the data when that lies elsewhere: `tickway status` finds both by name.
+fn link_data(instance: &Instance) {
+    let link = instance.regions().join(DATA_LINK);
+    let _ = std::fs::remove_file(&link);
+    if instance.data() != Instance::named(instance.name()).data() {
+        // Without it a person names --data.
+        let _ = std::os::unix::fs::symlink(instance.data(), &link);
+    }
+}
+
+/// The instance as it now is.
+#[must_use]
+pub fn place_of(instance: &Instance) -> Place {
+    Place { instance: instance.clone(), page: control_page::open(instance, Duration::ZERO).ok() }
+}
+
+/// Waits until every process of the instance runs.
+///
+/// # Errors
+/// When the supervisor ends or time is over: names what does not run, and the log.
+pub fn wait_until_running(instance: &Instance, supervisor: &mut Child, patience: Duration) -> Result<(), Failure> {
+    let log = instance.log().join("supervisor.log");
+    let mut waited = Duration::ZERO;
+    loop {
+        if let Some(status) = supervisor.reap()? {
+            let what = format!("the supervisor ended with {status}: {}", last_words(&log));
+            let code = status.code().and_then(|code| u8::try_from(code).ok()).filter(|code| *code >= 64);
+            return Err(Failure::new(code.unwrap_or(UNAVAILABLE), what, format!("its log is {}", log.display())));
+        }
+        let missing = not_running(instance)?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        if waited >= patience || runtime::signal::stop_requested() {
+            let what = format!("not running after {} ms: {}", waited.as_millis(), missing.join(", "));
+            return Err(Failure::new(UNAVAILABLE, what, format!("their logs are in {}", instance.log().display())));
+        }
+        std::thread::sleep(NAP);
+        waited += NAP;
+    }
+}
+
+/// Names of the processes that do not run yet.
+fn not_running(instance: &Instance) -> Result<Vec<String>, Failure> {
+    let place = place_of(instance);
+    let regions = Regions::open(instance.regions())?;
+    let rows = roster::processes(&place, &regions);
+    let counts = regions.counts();
+    if place.page.is_none() || counts.gateways == 0 {
+        return Ok(vec!["the supervisor".to_owned()]);
+    }
+    let wanted = wiring::processes(counts);
+    let runs = |role: Role, index: u8| {
+        let is = |row: &&roster::ProcessRow| (row.role, row.index) == (role, index);
+        rows.iter().find(is).is_some_and(|row| row.state == "running" && row.identity.is_some())
+    };
+    let missing = wanted.into_iter().filter(|(role, index)| !runs(*role, *index));
+    Ok(missing.map(|(role, index)| format!("{}/{index}", role.folder())).collect())
+}
+
+/// The last lines of a log, without their stamps, as one.
+fn last_words(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let message = |line: &str| {
+        let level = ["ERROR ", "WARN ", "INFO "].iter().find_map(|level| line.split_once(level));
+        level.map_or(line, |(_, message)| message).trim().to_owned()
+    };
+    let said: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let last: Vec<String> = said[said.len().saturating_sub(LAST_LINES)..].iter().map(|line| message(line)).collect();
+    if last.is_empty() { "without a word".to_owned() } else { last.join(" / ") }
+}
+
+/// Stops the instance in order; true when the supervisor ended by itself with exit code 0. What does not end in time is
+/// SIGKILLed, its processes too.
+pub fn stop(instance: &Instance, supervisor: &mut Child, patience: Duration) -> bool {
+    let asked = Supervisor::connect(instance).and_then(|mut connection| connection.ask(&Request::Stop));
+    if asked.is_err() {
+        let _ = supervisor.pidfd().send(nix::sys::signal::Signal::SIGTERM);
+    }
+    if supervisor.pidfd().wait_dead(patience) {
+        return supervisor.reap().ok().flatten().is_some_and(|status| status.success());
+    }
+    kill(instance, Some(supervisor.id()));
+    let _ = supervisor.reap();
+    false
+}
+
+/// SIGKILLs a supervisor and every process of its roster, by pidfd, and waits for the proof.
+pub fn kill(instance: &Instance, supervisor: Option<ProcessId>) {
+    let open = |id| Pidfd::open(id).ok().flatten();
+    // The supervisor first: it would restart what is killed.
+    if let Some(pidfd) = supervisor.and_then(open) {
+        let _ = pidfd.kill(DEATH);
+    }
+    let place = place_of(instance);
+    let roster = place.control().map_or_else(Vec::new, |page| page.roster().collect());
+    for (_, entry) in roster {
+        let id = ProcessId { pid: entry.pid, start_time: entry.start_time };
+        if let Some(pidfd) = open(id).filter(|_| entry.pid != 0) {
+            let _ = pidfd.kill(DEATH);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The regions of an instance, mapped read-only: what rings and status regions lie in its directory, living or dead.
+//!
+//! A tool goes by the files alone: each region's header says what it is. It never registers as a reader and never stores.
+
+use crate::failure::{DATA_ERROR, Failure, UNAVAILABLE};
+use runtime::mmap::{Access, map_region};
+use runtime::ports::wiring;
+use shm_layout::region::{RegionHeader, RegionKind};
+use shm_layout::ring::{RingReader, Start};
+use shm_layout::status::StatusReader;
+use shm_layout::topology::{Counts, RingId};
+use shm_layout::types::Role;
+use std::path::{Path, PathBuf};
+
+/// Messages taken from a ring at once.
+const BATCH: usize = 64;
+
+/// A ring's region.
+#[derive(Clone, Debug)]
+pub struct RingRegion {
+    /// Which ring.
+    pub id: RingId,
+    /// Its slots.
+    pub slots: usize,
+    /// Its header.
+    pub header: RegionHeader,
+    /// Its file.
+    pub path: PathBuf,
+}
+
+/// A process's status region.
+#[derive(Clone, Debug)]
+pub struct StatusRegion {
+    /// Role of the process.
+    pub role: Role,
+    /// Its index.
+    pub index: u8,
+    /// Its words.
+    pub status: StatusReader,
+}
+
+/// What a directory of regions holds.
+#[derive(Clone, Debug, Default)]
+pub struct Regions {
+    /// Rings, in order of kind, writer and index.
+    pub rings: Vec<RingRegion>,
+    /// Status regions, in order of role and index.
+    pub processes: Vec<StatusRegion>,
+    /// Files that cannot be read, one line each.
+    pub faults: Vec<String>,
+    /// Bytes of all region files.
+    pub bytes: u64,
+}
+
+impl Regions {
+    /// Maps every ring and status region of a directory; a directory that is not there has none.
+    ///
+    /// # Errors
+    /// When the directory cannot be listed.
+    pub fn open(directory: &Path) -> Result<Self, Failure> {
+        let entries = match std::fs::read_dir(directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(Failure::file("list", directory, &error)),
+        };
+        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        paths.sort();
+        let mut regions = Self::default();
+        for path in paths {
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            let is_region = name.ends_with(".ring") || name.starts_with("status.");
+            if is_region || name.starts_with("image.") || name.starts_with("journal_tail.") {
+                regions.bytes += std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
+            }
+            if is_region && let Err(fault) = regions.add(&path) {
+                regions.faults.push(fault.message);
+            }
+        }
+        regions.rings.sort_by_key(|ring| ring.id);
+        regions.processes.sort_by_key(|process| (process.role, process.index));
+        Ok(regions)
+    }
+
+    fn add(&mut self, path: &Path) -> Result<(), Failure> {
+        let header = header(path)?;
+        let spec = *header.spec();
+        match (spec.kind, spec.ring) {
+            (RegionKind::Ring, Some(id)) => {
+                let ring = RingRegion { id, slots: spec.slots as usize, header, path: path.to_owned() };
+                ring.attach(Start::Latest)?;
+                self.rings.push(ring);
+            }
+            (RegionKind::Status, _) => {
+                let body = header.body();
+                if body.len() != shm_layout::status::STATUS_WORDS {
+                    let what = format!("{}: {} words are no status region", path.display(), body.len());
+                    return Err(Failure::new(DATA_ERROR, what, "start the instance again with one build"));
+                }
+                let status = StatusReader::new(&body);
+                self.processes.push(StatusRegion { role: spec.writer, index: spec.index, status });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The ring of a name.
+    ///
+    /// # Errors
+    /// Names the rings that there are.
+    pub fn ring(&self, name: &str) -> Result<&RingRegion, Failure> {
+        let name = name.strip_suffix(".ring").unwrap_or(name);
+        self.rings.iter().find(|ring| ring.id.name() == name).ok_or_else(|| {
+            let known: Vec<String> = self.rings.iter().map(|ring| ring.id.name()).collect();
+            let cure = if known.is_empty() { "see `tickway status`".to_owned() } else { known.join(", ") };
+            Failure::new(UNAVAILABLE, format!("there is no ring {name:?}"), format!("the rings are: {cure}"))
+        })
+    }
+
+    /// The status region of a process.
+    #[must_use]
+    pub fn process(&self, role: Role, index: u8) -> Option<&StatusRegion> {
+        self.processes.iter().find(|process| (process.role, process.index) == (role, index))
+    }
+
+    /// How many processes of each role left a status region.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let of = |role| self.processes.iter().filter(|process| process.role == role).count() as u8;
+        Counts {
+            feed_handlers: of(Role::FeedHandler),
+            strategies: of(Role::Strategy),
+            gateways: of(Role::ExecutionGateway),
+        }
+    }
+
+    /// The gating cursor of a process for a ring: the last sequence that it consumed.
+    #[must_use]
+    pub fn gating_cursor(&self, role: Role, index: u8, recorder_gates: bool, ring: RingId) -> Option<u64> {
+        let slot = wiring::cursor_slot(self.counts(), recorder_gates, role, index, ring)?;
+        let words = self.process(role, index)?.status.cursor_words(slot);
+        Some(words.load(0, shm_layout::ring::sync::Ordering::Acquire))
+    }
+}
+
+/// Maps a region and reads its header.
+///
+/// # Errors
+/// Names the file.
+pub fn header(path: &Path) -> Result<RegionHeader, Failure> {
+    let mapped = map_region(path, Access::ReadOnly, None)?;
+    RegionHeader::read(&mapped.words)
+        .map_err(|error| Failure { code: DATA_ERROR, message: format!("{}: {error}", path.display()) })
+}
+
+/// A reader of either width.
+#[derive(Debug)]
+enum Reader {
+    Narrow(RingReader<7>),
+    Wide(RingReader<15>),
+}
+
+/// Reads a ring from outside: a tap that no writer knows of.
+#[derive(Debug)]
+pub struct Tap {
+    reader: Reader,
+}
+
+/// What a [`Tap`] read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Read {
+    /// Messages, consecutive from the sequence.
+    Messages(u64, Vec<Vec<u64>>),
+    /// This many messages from the sequence on were overwritten before they were read.
+    Lapped(u64, u64),
+    /// Nothing new.
+    Nothing,
+}
+
+impl RingRegion {
+    /// A tap of the ring.
+    ///
+    /// # Errors
+    /// When the region is not a ring of the slots that its header says.
+    pub fn attach(&self, start: Start) -> Result<Tap, Failure> {
+        let refused = |error| {
+            let what = format!("{}: {error}", self.path.display());
+            Failure::new(DATA_ERROR, what, "start the instance again")
+        };
+        let body = self.header.body();
+        let reader = if self.id.kind.slot_bytes() == 64 {
+            Reader::Narrow(RingReader::attach(body, self.slots, start).map_err(refused)?)
+        } else {
+            Reader::Wide(RingReader::attach(body, self.slots, start).map_err(refused)?)
+        };
+        Ok(Tap { reader })
+    }
+
+    /// Sequence of the last message published; 0 = none.
+    #[must_use]
+    pub fn published(&self) -> u64 {
+        self.attach(Start::Latest).map_or(0, |tap| tap.next_sequence() - 1)
+    }
+}
+
+impl Tap {
+    /// Sequence that will be read next.
+    #[must_use]
+    pub const fn next_sequence(&self) -> u64 {
+        match &self.reader {
+            Reader::Narrow(reader) => reader.next_sequence(),
+            Reader::Wide(reader) => reader.next_sequence(),
+        }
+    }
+
+    /// Reads what there is, at most a batch.
+    pub fn read(&mut self) -> Read {
+        match &mut self.reader {
+            Reader::Narrow(reader) => read_batch(reader),
+            Reader::Wide(reader) => read_batch(reader),
+        }
+    }
+}
+
+fn read_batch<const W: usize>(reader: &mut RingReader<W>) -> Read {
+    let first = reader.next_sequence();
+    let mut batch = [[0; W]; BATCH];
+    match reader.read_batch(&mut batch) {
+        Ok(0) => Read::Nothing,
+        Ok(count) => Read::Messages(first, batch[..count].iter().map(|words| words.to_vec()).collect()),
+        Err(lapped) => Read::Lapped(first, lapped.missed),
+    }
+}
