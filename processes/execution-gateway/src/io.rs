@@ -66,6 +66,8 @@ pub enum Input {
     Sent {
         /// Its UserRefNum.
         user_ref_num: u32,
+        /// It was the cancel of that order, not the order itself.
+        closing: bool,
         /// Return of the write.
         send_ns: Nanos,
     },

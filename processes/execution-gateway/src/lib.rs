@@ -13,6 +13,7 @@ pub mod machine;
 pub mod matches;
 mod requests;
 mod session;
+pub mod shell;
 mod sweep;
 pub mod user_refs;
 mod venue;

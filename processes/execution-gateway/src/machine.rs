@@ -98,12 +98,24 @@ impl Gateway {
     #[must_use]
     pub fn new(settings: Settings, journal_sequence: u64) -> Self {
         let (orders, instruments) = (settings.orders_max, settings.symbols.len());
+        let published = OrdersState::with_capacity(orders, instruments.max(1), settings.strategies.max(1));
+        Self::continuing(settings, published, journal_sequence)
+    }
+
+    /// A gateway that continues a journal after `journal_sequence`, whose records lead to `published`: its checkpoints are
+    /// of the whole journal, as every reader folds it.
+    ///
+    /// # Panics
+    /// On settings with no order capacity.
+    #[must_use]
+    pub fn continuing(settings: Settings, published: OrdersState, journal_sequence: u64) -> Self {
+        let (orders, instruments) = (settings.orders_max, settings.symbols.len());
         Self {
             counters: Counters::default(),
             journal_sequence,
             journal_available: true,
             orders: OrderTable::with_capacity(orders),
-            published: OrdersState::with_capacity(orders, instruments.max(1), settings.strategies.max(1)),
+            published,
             refs: UserRefs::with_capacity(orders * 4),
             chains: vec![Chain::default(); orders].into(),
             matches: Matches::with_capacity(orders * 4),
@@ -396,7 +408,9 @@ impl Machine for Gateway {
             Input::Received(received) => self.on_received(now, received, emit),
             Input::Kill { generation } => self.on_kill(now, *generation, emit),
             Input::Lease { role, index, held } => self.on_lease(now, *role, *index, *held),
-            Input::Sent { user_ref_num, send_ns } => self.on_sent(now, *user_ref_num, *send_ns, emit),
+            Input::Sent { user_ref_num, closing, send_ns } => {
+                self.on_sent(now, *user_ref_num, *closing, *send_ns, emit);
+            }
             Input::NotSent { user_ref_num, reason } => self.on_not_sent(now, *user_ref_num, *reason, emit),
             Input::Durable { journal_sequence } => self.on_durable(now, *journal_sequence, emit),
             Input::Journal { available } => self.on_journal(now, *available, emit),

@@ -219,10 +219,16 @@ impl Gateway {
         }
     }
 
-    pub(crate) fn on_sent(&mut self, now: Nanos, user_ref_num: u32, send_ns: Nanos, emit: &mut impl FnMut(Output)) {
+    pub(crate) fn on_sent(
+        &mut self,
+        now: Nanos,
+        user_ref_num: u32,
+        closing: bool,
+        send_ns: Nanos,
+        emit: &mut impl FnMut(Output),
+    ) {
         let Some(used) = self.refs.get(user_ref_num).copied() else { return };
-        // Sent again is a cancel's answer: its order's number was handed over before.
-        let (kind, cl_ord_id) = if used.sent {
+        let (kind, cl_ord_id) = if closing {
             (OrderKind::OrderCancelRequest, used.cl_ord_id)
         } else {
             match used.kind {

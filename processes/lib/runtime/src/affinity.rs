@@ -6,8 +6,12 @@
 use crate::config::{CoreSpec, WaitSpec};
 use crate::error::RuntimeError;
 use crate::wait::WaitStrategy;
-use nix::sched::{CpuSet, sched_getaffinity};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
+use std::sync::OnceLock;
+
+/// What this process could use before its first [`pin`].
+static BEFORE_PIN: OnceLock<CpuSet> = OnceLock::new();
 
 /// The CPUs that this process may run on, ascending. After [`pin`] that is one.
 ///
@@ -26,10 +30,24 @@ pub fn allowed_cpus() -> Result<Vec<usize>, RuntimeError> {
 pub fn pin(core: usize) -> Result<(), RuntimeError> {
     let allowed = allowed_cpus()?;
     check_allowed(core, &allowed)?;
+    if let Ok(set) = sched_getaffinity(Pid::from_raw(0)) {
+        BEFORE_PIN.get_or_init(|| set);
+    }
     if core_affinity::set_for_current(core_affinity::CoreId { id: core }) {
         return Ok(());
     }
     Err(RuntimeError::refused(format!("the kernel refused to pin to CPU {core}"), "correct host.cores"))
+}
+
+/// Gives the calling thread every CPU back that the process could use before its first [`pin`]; without one it has them.
+/// For a cold thread beside a pinned one, whose affinity it inherits.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn unpin() -> Result<(), RuntimeError> {
+    let Some(set) = BEFORE_PIN.get() else { return Ok(()) };
+    sched_setaffinity(Pid::from_raw(0), set)
+        .map_err(|error| RuntimeError::system("widen a thread's CPUs", error.into(), "see `tickway doctor`"))
 }
 
 fn check_allowed(core: usize, allowed: &[usize]) -> Result<(), RuntimeError> {
@@ -129,9 +147,18 @@ mod tests {
         assert!(error.contains("CPU 5000"), "{error}");
         // In a thread of its own: the affinity is the thread's.
         std::thread::spawn(|| {
-            let last = *allowed_cpus().unwrap().last().unwrap();
+            let before = allowed_cpus().unwrap();
+            let last = *before.last().unwrap();
             pin(last).unwrap();
             assert_eq!(allowed_cpus().unwrap(), [last]);
+            // A thread inherits the one CPU, and can have all of them back.
+            std::thread::spawn(move || {
+                assert_eq!(allowed_cpus().unwrap(), [last]);
+                unpin().unwrap();
+                assert_eq!(allowed_cpus().unwrap(), before);
+            })
+            .join()
+            .unwrap();
         })
         .join()
         .unwrap();
