@@ -12,6 +12,7 @@ pub mod io;
 pub mod machine;
 pub mod matches;
 mod requests;
+pub mod resume;
 mod session;
 pub mod shell;
 mod sweep;
@@ -20,3 +21,4 @@ mod venue;
 
 pub use io::{Input, Output, Received, SendTag, Sending};
 pub use machine::Gateway;
+pub use resume::Memory;

@@ -144,6 +144,9 @@ impl Gateway {
         flags: u32,
         emit: &mut impl FnMut(Output),
     ) -> Result<(), RejectReason> {
+        if self.chains[row.index()].working == 0 {
+            return Err(RejectReason::GatewayUnknownOrder);
+        }
         let event = Event::CancelRequested { cl_ord_id: request.header.cl_ord_id };
         let outcome = self.orders.apply(row, &event).map_err(|_| RejectReason::RequestInFlight)?;
         let working = self.chains[row.index()].working;

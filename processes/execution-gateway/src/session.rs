@@ -24,6 +24,9 @@ use protocols::soupbintcp::{FrameBuffer, SendBuffer, SessionName, Unsent, client
 use shm_layout::message::order::OrderKind;
 use shm_layout::types::RejectReason;
 
+/// Reason of a refused login: the session asked for is not available, or not so far.
+const NO_SESSION: u8 = b'S';
+
 /// Longest frame of the venue: its OUCH messages are far shorter.
 const FRAME_BYTES: usize = 1024;
 
@@ -49,6 +52,8 @@ pub(crate) struct Session {
     name: SessionName,
     /// Next sequence that we have not received, across connections.
     next_sequence: u64,
+    /// Name and sequence are the journal's, and the venue has not confirmed them yet.
+    remembered: bool,
 }
 
 impl Session {
@@ -61,7 +66,18 @@ impl Session {
             retry_at: Nanos(0),
             name: Alpha::BLANK,
             next_sequence: 1,
+            remembered: false,
         }
+    }
+
+    /// Where the journal says that the session stands.
+    pub fn remember(&mut self, name: SessionName, next_sequence: u64) {
+        (self.name, self.next_sequence, self.remembered) = (name, next_sequence, !name.is_blank());
+    }
+
+    /// The next login asks for whatever session there is, from its beginning.
+    pub fn forget(&mut self) {
+        (self.name, self.next_sequence, self.remembered) = (Alpha::BLANK, 1, false);
     }
 
     pub const fn is_open(&self) -> bool {
@@ -156,8 +172,12 @@ impl Gateway {
         self.counters.disconnects += 1;
         self.session_event(now, SessionEvent::LOST, 0, 0, emit);
         self.void_waiting(now, RejectReason::SessionDown, emit);
-        // What was in flight is in doubt; what works, works on until the venue says otherwise (cancel-on-disconnect may
-        // have acted: the replay will tell).
+        self.doubt(now, emit);
+    }
+
+    /// What was in flight is in doubt; what works, works on until the venue says otherwise (cancel-on-disconnect may have
+    /// acted: the replay will tell).
+    fn doubt(&mut self, now: Nanos, emit: &mut impl FnMut(Output)) {
         let mut next = self.orders.next_live(None);
         while let Some(row) = next {
             next = self.orders.next_live(Some(row));
@@ -254,6 +274,9 @@ impl Gateway {
             Step::LoggedIn(session, sequence) => self.on_logged_in(now, session, sequence, emit),
             Step::Rejected(reason) => {
                 self.counters.logins_refused += 1;
+                if reason == NO_SESSION && self.session.remembered {
+                    self.forget_session();
+                }
                 self.session_event(now, SessionEvent::REFUSED, reason, 0, emit);
                 self.drop_session(now, emit);
                 false
@@ -271,6 +294,14 @@ impl Gateway {
     }
 
     fn on_logged_in(&mut self, now: Nanos, session: SessionName, sequence: u64, emit: &mut impl FnMut(Output)) -> bool {
+        if self.session.remembered && (session != self.session.name || sequence < self.session.next_sequence) {
+            self.forget_session();
+            self.drop_session(now, emit);
+            return false;
+        }
+        self.session.remembered = false;
+        // A life before this one may have left orders without an answer.
+        self.doubt(now, emit);
         let other_session = !self.session.name.is_blank() && session != self.session.name;
         if other_session || sequence > self.session.next_sequence {
             // The past cannot be replayed: what is in doubt stays so, and no new order is sent.

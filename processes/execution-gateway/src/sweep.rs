@@ -85,7 +85,9 @@ impl Gateway {
         while let Some(row) = next {
             next = self.orders.next_live(Some(row));
             let order = *self.orders.order(row);
-            if !self.sweeps.covers(&order, self.chains[row.index()].root) {
+            let chain = self.chains[row.index()];
+            // An order of a session that is gone has no number to cancel it by.
+            if chain.working == 0 || !self.sweeps.covers(&order, chain.root) {
                 continue;
             }
             left += 1;

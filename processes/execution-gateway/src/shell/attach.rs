@@ -37,7 +37,7 @@ impl Shell {
         let (config, settings, venue) = settings(process)?;
         let orders_max = settings.orders_max;
         let state = OrdersState::with_capacity(orders_max, settings.symbols.len().max(1), settings.strategies.max(1));
-        let Ledger { tail, flusher, state } = Ledger::open(process, &config, state)?;
+        let Ledger { tail, flusher, state, memory } = Ledger::open(process, &config, state)?;
         let entry_ring = RingId { kind: RingKind::OrderEntry, writer: Role::Risk, index: 0, gateway: me.index };
         let entries = ports.gating_reader(entry_ring, me, &status, None)?;
         let guards = guards(process, &config)?;
@@ -61,7 +61,7 @@ impl Shell {
             fault: None,
         };
         Ok(Self {
-            stepper: Stepper::new(Gateway::continuing(settings, state, through), now),
+            stepper: Stepper::new(Gateway::resumed(settings, state, through, &memory), now),
             outlet,
             board,
             steps,

@@ -85,6 +85,45 @@ impl Desk {
         }
     }
 
+    /// The gateway dies; the next life continues its journal, from which it learns everything.
+    pub fn second_life(mut self) -> Self {
+        let mut memory = execution_gateway::Memory::default();
+        let mut published = orders::state::OrdersState::with_capacity(64, 2, 2);
+        let mut rebuilt = journal::Rebuilt {
+            last_cl_ord_ids: vec![ClOrdId::NONE; 1024],
+            last_intent_sequences: vec![0; 1024],
+            ..journal::Rebuilt::default()
+        };
+        for (index, record) in self.journal.iter().enumerate() {
+            memory.note(record);
+            journal::rebuild::fold(index as u64 + 1, record, &mut published, &mut rebuilt).expect("the journal folds");
+        }
+        let gateway = Gateway::resumed(settings(Durability::L0), published, self.journal.len() as u64, &memory);
+        self.stepper = Stepper::new(gateway, self.now);
+        self.connects = 0;
+        self.wire.clear();
+        for (role, index) in [(Role::Risk, 0), (Role::Strategy, 0), (Role::Strategy, 1)] {
+            self.epoch(role, index, 1);
+            self.input(Input::Lease { role, index, held: true });
+        }
+        self.timers();
+        assert_eq!(self.connects, 1, "the gateway wants to connect");
+        self.input(Input::Connected);
+        self
+    }
+
+    /// The last login request: session and sequence asked for.
+    pub fn login_request(&self) -> (String, u64) {
+        let is_login = |output: &Output| matches!(output, Output::Send(sending) if sending.bytes[2] == b'L');
+        let Some(Output::Send(sending)) = self.outputs.iter().rev().find(|output| is_login(output)) else {
+            panic!("no login was sent");
+        };
+        let text = |range: std::ops::Range<usize>| {
+            String::from_utf8(sending.bytes[2..][range].to_vec()).unwrap().trim().to_owned()
+        };
+        (text(17..27), text(27..47).parse().unwrap())
+    }
+
     /// A desk that trades: epochs announced, leases held, logged in, queried, open.
     pub fn open() -> Self {
         Self::open_with(settings(Durability::L0))
