@@ -269,9 +269,12 @@ impl Session {
         if let Some(connection) = self.connection {
             env.net.to_venue(env.now, &mut env.agenda, connection, bytes);
         }
-        if let SendTag::Opening { user_ref_num, .. } | SendTag::Closing { user_ref_num } = sending.tag {
-            self.answers.push_back(Input::Sent { user_ref_num, send_ns: env.now });
-        }
+        let (user_ref_num, closing) = match sending.tag {
+            SendTag::Session => return,
+            SendTag::Opening { user_ref_num, .. } => (user_ref_num, false),
+            SendTag::Closing { user_ref_num } => (user_ref_num, true),
+        };
+        self.answers.push_back(Input::Sent { user_ref_num, closing, send_ns: env.now });
     }
 
     fn refused(&self, env: &Env, strategy: u16) -> Option<RejectReason> {
