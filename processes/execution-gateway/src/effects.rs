@@ -3,7 +3,7 @@
 //! | input | kind | code | index | value |
 //! | --- | --- | --- | --- | --- |
 //! | Connected, Disconnected | Effect | 1, 2 | 0 | zero |
-//! | Sent | Effect | 3 | 1 a cancel, else 0 | UserRefNum, send_ns |
+//! | Sent, CancelSent | Effect | 3, 7 | 0 | UserRefNum, send_ns |
 //! | NotSent | Effect | 4 | reason | UserRefNum |
 //! | Durable | Effect | 5 | 0 | journal sequence |
 //! | Journal | Effect | 6 | 0 | 1 available, 0 not |
@@ -23,9 +23,8 @@ pub fn to_step(input: &Input, now: Nanos) -> Option<Step> {
     Some(match *input {
         Input::Connected => effect(1, 0, [0; 3]),
         Input::Disconnected => effect(2, 0, [0; 3]),
-        Input::Sent { user_ref_num, closing, send_ns } => {
-            effect(3, u16::from(closing), [i64::from(user_ref_num), send_ns.0 as i64, 0])
-        }
+        Input::Sent { user_ref_num, send_ns } => effect(3, 0, [i64::from(user_ref_num), send_ns.0 as i64, 0]),
+        Input::CancelSent { user_ref_num, send_ns } => effect(7, 0, [i64::from(user_ref_num), send_ns.0 as i64, 0]),
         Input::NotSent { user_ref_num, reason } => effect(4, reason as u16, [i64::from(user_ref_num), 0, 0]),
         Input::Durable { journal_sequence } => effect(5, 0, [journal_sequence as i64, 0, 0]),
         Input::Journal { available } => effect(6, 0, [i64::from(available), 0, 0]),
@@ -55,8 +54,9 @@ pub fn from_step(step: &Step) -> Option<Input> {
         }
         (StepKind::Effect, 1) => Some(Input::Connected),
         (StepKind::Effect, 2) => Some(Input::Disconnected),
-        (StepKind::Effect, 3) => {
-            Some(Input::Sent { user_ref_num: number?, closing: step.index == 1, send_ns: Nanos(step.value[1] as u64) })
+        (StepKind::Effect, 3) => Some(Input::Sent { user_ref_num: number?, send_ns: Nanos(step.value[1] as u64) }),
+        (StepKind::Effect, 7) => {
+            Some(Input::CancelSent { user_ref_num: number?, send_ns: Nanos(step.value[1] as u64) })
         }
         (StepKind::Effect, 4) => {
             let reason = u8::try_from(step.index).ok().and_then(RejectReason::from_u8)?;

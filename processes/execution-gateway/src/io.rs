@@ -66,8 +66,14 @@ pub enum Input {
     Sent {
         /// Its UserRefNum.
         user_ref_num: u32,
-        /// It was the cancel of that order, not the order itself.
-        closing: bool,
+        /// Return of the write.
+        send_ns: Nanos,
+    },
+    /// The kernel took the last byte of a cancel. It is told apart from [`Input::Sent`], because a cancel can leave while
+    /// its order still waits, or never leaves.
+    CancelSent {
+        /// UserRefNum of the order.
+        user_ref_num: u32,
         /// Return of the write.
         send_ns: Nanos,
     },

@@ -188,7 +188,7 @@ impl Gateway {
             self.waiting.pop_front();
             let Some(used) = self.refs.get(first.user_ref_num).copied() else { continue };
             let refused = self.refused_now(used.strategy_id).or_else(|| self.fenced(&used));
-            if let Some(reason) = refused.or_else(|| self.withdrawn(&used)) {
+            if let Some(reason) = refused.or_else(|| self.overtaken(&used)) {
                 self.on_not_sent(now, first.user_ref_num, reason, emit);
                 continue;
             }
@@ -199,17 +199,16 @@ impl Gateway {
         }
     }
 
+    /// The cancel of an order that waits does not wait: the venue has ignored it, so the order must not follow it.
+    fn overtaken(&self, used: &UserRef) -> Option<RejectReason> {
+        let order = self.orders.order(self.row_of(used)?);
+        (order.cancel.is_some() || order.is_terminal()).then_some(RejectReason::RequestInFlight)
+    }
+
     fn fenced(&self, used: &UserRef) -> Option<RejectReason> {
         let owner = self.strategies.get(usize::from(used.strategy_id))?;
         let risk_epoch = self.row_of(used).map(|row| self.orders.order(row).risk_epoch)?;
         (used.cl_ord_id.epoch() < owner.epoch || risk_epoch < self.risk_epoch).then_some(RejectReason::Fenced)
-    }
-
-    /// Its owner's cancel did not wait, and the venue ignored it because it does not know the order: the order may not
-    /// follow it.
-    fn withdrawn(&self, used: &UserRef) -> Option<RejectReason> {
-        let order = self.row_of(used).map(|row| self.orders.order(row))?;
-        order.cancel.is_some().then_some(RejectReason::RequestInFlight)
     }
 
     /// Whatever still waits for the journal is void.
@@ -219,36 +218,36 @@ impl Gateway {
         }
     }
 
-    pub(crate) fn on_sent(
-        &mut self,
-        now: Nanos,
-        user_ref_num: u32,
-        closing: bool,
-        send_ns: Nanos,
-        emit: &mut impl FnMut(Output),
-    ) {
+    pub(crate) fn on_sent(&mut self, now: Nanos, user_ref_num: u32, send_ns: Nanos, emit: &mut impl FnMut(Output)) {
         let Some(used) = self.refs.get(user_ref_num).copied() else { return };
-        let (kind, cl_ord_id) = if closing {
-            (OrderKind::OrderCancelRequest, used.cl_ord_id)
-        } else {
-            match used.kind {
-                RefKind::New => {
-                    self.counters.orders_sent += 1;
-                    (OrderKind::NewOrderSingle, used.cl_ord_id)
-                }
-                RefKind::Replace => {
-                    self.counters.replaces_sent += 1;
-                    (OrderKind::OrderCancelReplaceRequest, used.cl_ord_id)
-                }
-                RefKind::Session => return,
+        let kind = match used.kind {
+            // Handed over before: what was handed over now is its cancel.
+            _ if used.sent => return self.on_cancel_sent(now, user_ref_num, emit),
+            RefKind::Session => return,
+            RefKind::New => {
+                self.counters.orders_sent += 1;
+                OrderKind::NewOrderSingle
+            }
+            RefKind::Replace => {
+                self.counters.replaces_sent += 1;
+                OrderKind::OrderCancelReplaceRequest
             }
         };
-        if kind != OrderKind::OrderCancelRequest {
-            self.refs.mark_sent(user_ref_num);
-            let receive_ns = used.receive_ns;
-            self.journal(Record::Sent(Sent { cl_ord_id, user_ref_num, reserved: 0, send_ns, receive_ns }), emit);
+        self.refs.mark_sent(user_ref_num);
+        let (cl_ord_id, receive_ns) = (used.cl_ord_id, used.receive_ns);
+        self.journal(Record::Sent(Sent { cl_ord_id, user_ref_num, reserved: 0, send_ns, receive_ns }), emit);
+        self.mark_sent(now, &used, kind, emit);
+    }
+
+    /// A cancel was handed over; its order may not have been.
+    pub(crate) fn on_cancel_sent(&mut self, now: Nanos, user_ref_num: u32, emit: &mut impl FnMut(Output)) {
+        if let Some(used) = self.refs.get(user_ref_num).copied() {
+            self.mark_sent(now, &used, OrderKind::OrderCancelRequest, emit);
         }
-        if let Some(row) = self.row_of(&used) {
+    }
+
+    fn mark_sent(&mut self, now: Nanos, used: &UserRef, kind: OrderKind, emit: &mut impl FnMut(Output)) {
+        if let Some(row) = self.row_of(used) {
             // An answer of the venue may have come first: then there is nothing left to mark.
             let stamps = self.stamps(RejectReason::None);
             let _ = self.apply(now, row, &Event::Sent(kind), &stamps, 0, emit);

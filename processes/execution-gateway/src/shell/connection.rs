@@ -27,7 +27,8 @@ pub(super) static AFTER_WRITE: Failpoint = Failpoint::new("gateway.order.after_w
 pub(super) enum Answer {
     Connected,
     Disconnected,
-    Sent { user_ref_num: u32, closing: bool, send_ns: Nanos },
+    Sent { user_ref_num: u32, send_ns: Nanos },
+    CancelSent { user_ref_num: u32, send_ns: Nanos },
     NotSent { user_ref_num: u32, reason: RejectReason },
 }
 
@@ -36,7 +37,8 @@ impl Answer {
         match self {
             Self::Connected => Input::Connected,
             Self::Disconnected => Input::Disconnected,
-            Self::Sent { user_ref_num, closing, send_ns } => Input::Sent { user_ref_num, closing, send_ns },
+            Self::Sent { user_ref_num, send_ns } => Input::Sent { user_ref_num, send_ns },
+            Self::CancelSent { user_ref_num, send_ns } => Input::CancelSent { user_ref_num, send_ns },
             Self::NotSent { user_ref_num, reason } => Input::NotSent { user_ref_num, reason },
         }
     }
@@ -159,13 +161,12 @@ impl Connection {
 
     fn sent(&mut self, tag: SendTag) {
         let send_ns = self.clock.now();
-        let (user_ref_num, closing) = match tag {
+        self.answers.push_back(match tag {
             SendTag::Session => return,
-            SendTag::Opening { user_ref_num, .. } => (user_ref_num, false),
-            SendTag::Closing { user_ref_num } => (user_ref_num, true),
-        };
+            SendTag::Opening { user_ref_num, .. } => Answer::Sent { user_ref_num, send_ns },
+            SendTag::Closing { user_ref_num } => Answer::CancelSent { user_ref_num, send_ns },
+        });
         AFTER_WRITE.hit();
-        self.answers.push_back(Answer::Sent { user_ref_num, closing, send_ns });
     }
 
     /// True when the kernel has everything, or there is nobody to send it to.

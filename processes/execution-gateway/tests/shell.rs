@@ -1,0 +1,245 @@
+//! The gateway's shell over real regions and a loopback socket, with its neighbours scripted.
+
+mod instance;
+
+use instance::venue::Request;
+use instance::{World, buy, cancel, ring};
+use journal::record::Record;
+use journal::verify::verify;
+use runtime::duty_cycle::Agent;
+use shm_layout::kill_page::Engager;
+use shm_layout::message::control::ControlKind;
+use shm_layout::message::step::StepKind;
+use shm_layout::message::wire::{WireChunk, WireKind};
+use shm_layout::topology::RingKind;
+use shm_layout::types::*;
+
+/// (status, type, cumulative shares) of each report.
+fn told(world: &mut World) -> Vec<(OrdStatus, ExecType, i64)> {
+    let reports = world.reports();
+    let status = |byte| OrdStatus::from_u8(byte).unwrap();
+    let of = |byte| ExecType::from_u8(byte).unwrap();
+    reports.iter().map(|r| (status(r.ord_status), of(r.exec_type), r.cum_qty.0 / UNITS)).collect()
+}
+
+fn reasons(world: &mut World) -> Vec<RejectReason> {
+    let reports = world.reports();
+    let rejected = reports.iter().filter(|report| report.exec_type == ExecType::Rejected as u8);
+    rejected.map(|report| RejectReason::from_u8(report.reason as u8).unwrap()).collect()
+}
+
+/// The records of the journal's files, which must be sound.
+fn journaled(world: &World) -> Vec<Record> {
+    let segments = world.segments();
+    let segments: Vec<(u32, &[u8])> = segments.iter().map(|(id, bytes)| (*id, bytes.as_slice())).collect();
+    let report = verify(&segments);
+    assert!(report.findings.is_empty(), "{report:?}");
+    journal::Journal::new(&segments, None).entries().map(|entry| entry.record().unwrap()).collect()
+}
+
+fn stop(world: &mut World, shell: &mut execution_gateway::shell::Shell) {
+    world.tell(ControlKind::Stop, Some(Role::ExecutionGateway), 0);
+    world.until(shell, |_, shell| shell.finished());
+}
+
+#[test]
+fn an_order_is_journaled_sent_accepted_filled_canceled_and_told_of() {
+    let mut world = World::new();
+    let (mut shell, status) = world.open();
+    world.venue.fills = 4;
+    world.enter(buy(1));
+    world.until(&mut shell, |_, shell| shell.machine().counters().fills == 1);
+    assert_eq!(world.venue.received, [Request::Enter { user_ref_num: 1, quantity: 10, price: 1_000_000 }]);
+    assert_eq!(World::counters(&status)["open_orders"], 1);
+    let reports = told(&mut world);
+    assert_eq!(reports.first(), Some(&(OrdStatus::PendingNew, ExecType::PendingNew, 0)));
+    assert_eq!(reports.last(), Some(&(OrdStatus::PartiallyFilled, ExecType::Trade, 4)));
+    assert!(reports.contains(&(OrdStatus::New, ExecType::New, 0)), "{reports:?}");
+    world.enter(cancel(2, 1));
+    world.until(&mut shell, |_, shell| shell.machine().orders().live_count() == 0);
+    assert_eq!(told(&mut world).last(), Some(&(OrdStatus::Canceled, ExecType::Canceled, 4)));
+    assert_eq!(World::counters(&status)["open_orders"], 0);
+    stop(&mut world, &mut shell);
+    assert!(
+        world.venue.logged_out || {
+            world.venue.poll();
+            world.venue.logged_out
+        }
+    );
+    let last = shell.machine().journal_sequence();
+    let counters = World::counters(&status);
+    let shown = ["orders_sent", "cancels_sent", "accepted", "fills", "canceled", "illegal", "fold_errors", "anomalies"];
+    assert_eq!(shown.map(|label| counters[label]), [1, 1, 1, 1, 1, 0, 0, 0]);
+    assert_eq!([counters["journal_sequence"], counters["durable_sequence"]], [last, last]);
+    assert!(shell.end().is_ok());
+    let records = journaled(&world);
+    assert_eq!(records.len() as u64, last);
+    assert!(matches!(records[0], Record::Config(_)));
+    let place = |found: &dyn Fn(&Record) -> bool| records.iter().position(found).unwrap();
+    let intent = place(&|record| matches!(record, Record::Intent(intent) if intent.user_ref_num == 1));
+    let sent = place(&|record| matches!(record, Record::Sent(sent) if sent.user_ref_num == 1));
+    assert!(intent < sent);
+    // What the venue was told is on the wire ring, byte by byte.
+    let words = world.read_all(ring(RingKind::Wire, Role::ExecutionGateway));
+    let chunks: Vec<_> = words.iter().map(|words| WireChunk::decode(words).unwrap()).collect();
+    let of = |kind: WireKind| chunks.iter().filter(move |chunk| chunk.kind == kind as u8);
+    assert_eq!((of(WireKind::Connected).count(), of(WireKind::Disconnected).count()), (1, 1));
+    assert!(of(WireKind::StreamSent).count() >= 5 && of(WireKind::StreamReceived).count() >= 3);
+}
+
+#[test]
+fn a_kill_between_journal_and_write_refuses_cancels_and_is_echoed_after_its_record() {
+    let mut world = World::new();
+    let (mut shell, status) = world.open();
+    world.enter(buy(1));
+    world.until(&mut shell, |_, shell| shell.machine().counters().accepted == 1);
+    let generation = world.kill.engage(Engager::Operator, world.clock.now(), "drill").unwrap();
+    world.enter(buy(2));
+    world.until(&mut shell, |_, shell| shell.machine().orders().live_count() == 0);
+    let echo = status.kill_echo().unwrap();
+    assert_eq!(echo.generation, generation);
+    assert_eq!(reasons(&mut world), [RejectReason::GatewayKilled]);
+    assert!(world.venue.received.contains(&Request::MassCancel) && world.venue.received.contains(&Request::Cancel(1)));
+    assert_eq!(shell.machine().counters().orders_sent, 1);
+    world.kill.release(Engager::Operator, world.clock.now()).unwrap();
+    world.enter(buy(3));
+    world.until(&mut shell, |_, shell| shell.machine().counters().accepted == 2);
+    assert_eq!(status.kill_echo().unwrap().generation, 0);
+    stop(&mut world, &mut shell);
+    let records = journaled(&world);
+    let kill = &records[echo.journal_sequence as usize - 1];
+    assert!(matches!(kill, Record::Kill(kill) if kill.generation_sum == generation && kill.engaged == 1));
+}
+
+#[test]
+fn lost_leases_refuse_and_cancel() {
+    for (silent, reason) in [(0, RejectReason::RiskLease), (1, RejectReason::StrategyLease)] {
+        let mut world = World::new();
+        let (mut shell, _) = world.open();
+        world.enter(buy(1));
+        world.until(&mut shell, |_, shell| shell.machine().counters().accepted == 1);
+        world.beating[silent] = false;
+        world.enter(buy(2));
+        world.until(&mut shell, |_, shell| shell.machine().orders().live_count() == 0);
+        assert_eq!(reasons(&mut world), [reason]);
+        assert_eq!(world.venue.received.last(), Some(&Request::Cancel(1)));
+        world.beating[silent] = true;
+        world.enter(buy(3));
+        world.until(&mut shell, |_, shell| shell.machine().counters().accepted == 2);
+        assert_eq!(shell.machine().counters().leases_lost, 1);
+    }
+}
+
+#[test]
+fn a_venue_that_does_not_read_is_disconnected_and_what_never_began_is_told_not_sent() {
+    let mut world = World::with(|text| text.replacen("burst = 200", "burst = 2000", 1));
+    let (mut shell, _) = world.open();
+    world.venue.deaf = true;
+    // The kernel takes some megabytes before it takes no more; 64 KiB wait here.
+    let mut counter = 0;
+    while shell.machine().counters().disconnects == 0 && counter < 200_000 {
+        for _ in 0..32 {
+            counter += 1;
+            world.enter(buy(counter));
+        }
+        while world.pass(&mut shell) > 0 && shell.machine().counters().disconnects == 0 {
+            world.reports();
+            if shell.machine().orders().has_room() {
+                continue;
+            }
+        }
+        if !shell.machine().orders().has_room() {
+            break;
+        }
+    }
+    let counters = shell.machine().counters();
+    if counters.disconnects > 0 {
+        assert!(counters.not_sent > 0 && counters.in_doubt > 0);
+    }
+    assert_eq!(counters.fold_errors, 0);
+}
+
+#[test]
+fn a_lost_connection_is_made_again_and_the_session_goes_on() {
+    let mut world = World::new();
+    let (mut shell, status) = world.open();
+    world.venue.hang_up();
+    world.until(&mut shell, |_, shell| !shell.machine().session_open());
+    world.enter(buy(1));
+    world.until(&mut shell, |_, shell| shell.machine().counters().rejected_for(RejectReason::SessionDown) == 1);
+    world.until(&mut shell, |_, shell| shell.machine().session_open());
+    world.enter(buy(2));
+    world.until(&mut shell, |_, shell| shell.machine().counters().accepted == 1);
+    assert_eq!(shell.machine().counters().logins, 2);
+    stop(&mut world, &mut shell);
+    assert_eq!(World::counters(&status)["session_state"], 2);
+}
+
+#[test]
+fn a_second_life_goes_on_after_the_journal_of_the_first() {
+    let mut world = World::new();
+    let (mut shell, _) = world.open();
+    world.venue.fills = 10;
+    world.enter(buy(1));
+    world.until(&mut shell, |_, shell| {
+        shell.machine().counters().checkpoints > 0 && shell.machine().counters().fills == 1
+    });
+    stop(&mut world, &mut shell);
+    let (last, hash) = (shell.machine().journal_sequence(), shell.machine().published().hash());
+    assert!(shell.end().is_ok());
+    let (shell, status) = world.gateway(10).unwrap();
+    assert_eq!(shell.machine().journal_sequence(), last + 1, "its Config record");
+    assert_eq!(shell.machine().published().hash(), hash);
+    assert_eq!(status.epoch(), 10);
+    drop(shell);
+    // Killed without a stop: the tail alone has the last record, and a third life finds it.
+    let (shell, _) = world.gateway(11).unwrap();
+    assert_eq!(shell.machine().journal_sequence(), last + 2);
+}
+
+#[test]
+fn fences_are_journaled_and_echoed_and_a_signal_stops() {
+    let mut world = World::new();
+    let (mut shell, status) = world.open();
+    world.tell(ControlKind::Epoch, Some(Role::Strategy), 5);
+    world.enter(buy(1));
+    world.until(&mut shell, |_, shell| shell.machine().counters().rejected_for(RejectReason::Fenced) == 1);
+    let echo = status.fence_echo(Role::Strategy, 0).unwrap();
+    assert_eq!(echo.epoch, 5);
+    assert_eq!(status.fence_echo(Role::Risk, 0).unwrap().epoch, u64::from(instance::RISK_EPOCH));
+    shell.stop();
+    world.until(&mut shell, |_, shell| shell.finished());
+    let kinds: Vec<StepKind> = world.steps().iter().map(shm_layout::message::step::Step::kind).collect();
+    assert_eq!(kinds[0], StepKind::Start);
+    assert!(kinds.contains(&StepKind::Opaque) && kinds.contains(&StepKind::Lease) && kinds.contains(&StepKind::Effect));
+    let records = journaled(&world);
+    assert!(matches!(&records[echo.journal_sequence as usize - 1], Record::Fence(fence) if fence.epoch == 5));
+}
+
+#[test]
+fn at_l2_an_order_leaves_once_it_is_durable() {
+    let mut world = World::with(|text| text.replacen("durability = \"L0\"", "durability = \"L2\"", 1));
+    let (mut shell, status) = world.open();
+    world.enter(buy(1));
+    world.until(&mut shell, |_, shell| shell.machine().counters().accepted == 1);
+    world.enter(buy(2));
+    world.enter(cancel(3, 2));
+    world.until(&mut shell, |world, shell| {
+        shell.machine().orders().live_count() == 1 && world.venue.received.contains(&Request::Cancel(2))
+    });
+    // Either the cancel overtook the order, which then never left, or it came after it.
+    let counters = shell.machine().counters();
+    assert_eq!(counters.orders_sent + counters.not_sent, 2);
+    stop(&mut world, &mut shell);
+    assert_eq!(World::counters(&status)["fold_errors"], 0);
+    journaled(&world);
+}
+
+#[test]
+fn the_demo_host_file_is_whole_for_the_gateway() {
+    let file = runtime::config::HostFile::parse("demo.toml", include_str!("../../../tuning/demo.toml")).unwrap();
+    let config: execution_gateway::config::GatewayConfig = file.table("execution-gateway").unwrap();
+    let settings = config.settings(&file.venues()[0], &["AAAA".to_owned()], 1).unwrap();
+    assert_eq!(settings.capital.orders_max, Some(1_000_000));
+    assert_eq!(settings.capital.notional_max, Some(Notional(10_000_000_000 * i128::from(UNITS) * i128::from(UNITS))));
+}
