@@ -243,6 +243,10 @@ impl Bench {
 
 impl Drop for Bench {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.data().join("log/supervisor.log")).unwrap_or_default();
+            eprintln!("the supervisor's log:\n{log}");
+        }
         self.sweep();
     }
 }

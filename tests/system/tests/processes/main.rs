@@ -3,7 +3,9 @@
 
 mod deaths;
 mod demo;
+mod failpoints;
 mod journal;
 mod kills;
 mod market;
+mod refusals;
 mod report;
