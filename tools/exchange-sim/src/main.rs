@@ -229,9 +229,9 @@ impl Operator<'_> {
             if self.arguments.autostart && self.elapsed_ns(now_ns) >= self.arguments.seconds.saturating_mul(SECOND_NS) {
                 self.end(now_ns)?;
             }
-            if self.shell.duty_cycle(now_ns)? == 0 {
-                std::thread::sleep(NAP);
-            }
+            self.shell.duty_cycle(now_ns)?;
+            // Also after work: whoever was just sent something may need this core to receive it.
+            std::thread::sleep(NAP);
         }
     }
 

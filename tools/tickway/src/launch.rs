@@ -108,19 +108,30 @@ fn last_words(path: &Path) -> String {
     if last.is_empty() { "without a word".to_owned() } else { last.join(" / ") }
 }
 
-/// Stops the instance in order; true when the supervisor ended by itself with exit code 0. What does not end in time is
-/// SIGKILLed, its processes too.
-pub fn stop(instance: &Instance, supervisor: &mut Child, patience: Duration) -> bool {
+/// Stops the instance in order. What does not end in time is SIGKILLed, its processes too.
+///
+/// # Errors
+/// When the supervisor did not end by itself with exit code 0: says how it ended.
+pub fn stop(instance: &Instance, supervisor: &mut Child, patience: Duration) -> Result<(), Failure> {
     let asked = Supervisor::connect(instance).and_then(|mut connection| connection.ask(&Request::Stop));
     if asked.is_err() {
         let _ = supervisor.pidfd().send(nix::sys::signal::Signal::SIGTERM);
     }
-    if supervisor.pidfd().wait_dead(patience) {
-        return supervisor.reap().ok().flatten().is_some_and(|status| status.success());
+    let log = instance.log().join("supervisor.log");
+    if !supervisor.pidfd().wait_dead(patience) {
+        kill(instance, Some(supervisor.id()));
+        let _ = supervisor.reap();
+        let what = format!("the supervisor did not end within {} s and was killed", patience.as_secs());
+        return Err(Failure::new(UNAVAILABLE, what, format!("its log is {}", log.display())));
     }
-    kill(instance, Some(supervisor.id()));
-    let _ = supervisor.reap();
-    false
+    match supervisor.reap()? {
+        Some(status) if status.success() => Ok(()),
+        status => {
+            let ended = status.map_or_else(|| "an unknown status".to_owned(), |status| status.to_string());
+            let what = format!("the supervisor ended with {ended}: {}", last_words(&log));
+            Err(Failure::new(UNAVAILABLE, what, format!("its log is {}", log.display())))
+        }
+    }
 }
 
 /// SIGKILLs a supervisor and every process of its roster, by pidfd, and waits for the proof.

@@ -4,7 +4,7 @@ use crate::output::{or_dash, snake};
 use crate::place::Place;
 use crate::regions::Regions;
 use runtime::child::{ProcessId, is_alive};
-use runtime::heartbeat::lease_age_ns;
+use runtime::clock::Clock;
 use serde_json::{Value, json};
 use shm_layout::control_page::{RosterEntry, RosterState};
 use shm_layout::status::{ProcessState, StatusReader};
@@ -96,7 +96,7 @@ pub fn processes(place: &Place, regions: &Regions) -> Vec<ProcessRow> {
     let roster: Vec<RosterEntry> =
         place.control().map_or_else(Vec::new, |page| page.roster().map(|(_, entry)| entry).collect());
     let supervisor = place.control().and_then(|page| page.supervisor());
-    let now = place.clock().map(|clock| clock.now());
+    let clock = place.clock();
     let mut rows: Vec<ProcessRow> = regions
         .processes
         .iter()
@@ -115,7 +115,7 @@ pub fn processes(place: &Place, regions: &Regions) -> Vec<ProcessRow> {
                 state: state(&status, entry, identity),
                 restarts: entry.map(|entry| entry.restarts).or((process.role == Role::Supervisor).then_some(0)),
                 epoch: status.epoch(),
-                heartbeat_age_ns: now.filter(|_| status.heartbeat() != Nanos(0)).map(|now| lease_age_ns(&status, now)),
+                heartbeat_age_ns: clock.and_then(|clock| age(&status, clock)),
                 identity,
                 status,
             }
@@ -125,10 +125,16 @@ pub fn processes(place: &Place, regions: &Regions) -> Vec<ProcessRow> {
     rows
 }
 
+/// The heartbeat is read before the clock: a beat in between must not look like one of the future.
+fn age(status: &StatusReader, clock: Clock) -> Option<u64> {
+    let heartbeat = status.heartbeat();
+    (heartbeat != Nanos(0)).then(|| clock.now().0.saturating_sub(heartbeat.0))
+}
+
 fn state(status: &StatusReader, entry: Option<&RosterEntry>, identity: Option<ProcessId>) -> String {
-    match entry.map(|entry| entry.state) {
-        Some(state @ (RosterState::Restarting | RosterState::GivenUp)) => return snake(state.name()),
-        _ => {}
+    let supervised = entry.map(|entry| entry.state);
+    if let Some(state @ (RosterState::Restarting | RosterState::GivenUp)) = supervised {
+        return snake(state.name());
     }
     let said = status.state();
     let ended = matches!(said, None | Some(ProcessState::Stopped | ProcessState::Failed));

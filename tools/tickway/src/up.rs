@@ -65,7 +65,8 @@ impl UpArguments {
         let mut supervisor = launch::start(&instance, &path, &[])?;
         let started = launch::wait_until_running(&instance, &mut supervisor, Duration::from_secs(self.patience_s));
         if let Err(failure) = started {
-            launch::stop(&instance, &mut supervisor, launch::STOP);
+            // The first failure is the one to tell.
+            let _ = launch::stop(&instance, &mut supervisor, launch::STOP);
             return Err(failure);
         }
         let pid = supervisor.id().pid;
@@ -82,8 +83,8 @@ impl UpArguments {
                 return Ok(if status.success() { Finding::Good } else { Finding::Negative });
             }
             if runtime::signal::stop_requested() {
-                let clean = launch::stop(&instance, &mut supervisor, launch::STOP);
-                return Ok(if clean { Finding::Good } else { Finding::Negative });
+                launch::stop(&instance, &mut supervisor, launch::STOP)?;
+                return Ok(Finding::Good);
             }
             std::thread::sleep(Duration::from_millis(20));
         }

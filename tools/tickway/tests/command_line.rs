@@ -30,6 +30,8 @@ fn each_process_owns_its_table_and_nobody_an_unknown_one() {
         ("gap_wait_us = 200", "gap_wait = 200", "feed-handler.gap_wait", "unknown field"),
         ("mode = \"tap\"", "mode = \"sometimes\"", "recorder.mode", "unknown variant"),
         ("restarts_max = 5", "restart_max = 5", "supervisor.restart_max", "unknown field"),
+        ("durability = \"L0\"", "durability = \"L9\"", "execution-gateway.durability", "unknown variant"),
+        ("username = \"TICK01\"", "username = \"MUCHTOOLONG\"", "venues[0]", "username"),
         ("symbol = \"*\"", "symbol = \"ZZZ\"", "risk.limits", "ZZZ"),
         ("instruments = [\"AAAA\"]", "instruments = [\"BBBB\"]", "strategy[0]", "BBBB"),
         ("execution = 16384", "execution = 1000", "rings.execution", "not a power of two"),

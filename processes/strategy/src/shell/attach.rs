@@ -4,7 +4,7 @@
 use super::StrategyShell;
 use super::board::Board;
 use super::market::MarketInput;
-use super::outbox::Outbox;
+use super::outbox::{Outbox, SLOTS_MIN};
 use crate::config::{Instrument, Settings, StrategyConfig};
 use crate::machine::StrategyMachine;
 use anyhow::Context;
@@ -42,8 +42,7 @@ impl StrategyShell {
         let venue = settings.venue_id as u8;
         let market_data = RingId { kind: RingKind::MarketData, writer: Role::FeedHandler, index: venue, gateway: 0 };
         let writers = (0..ports.counts().gateways).map(|gateway| process.writer(RingKind::OrderIntent, gateway));
-        let outbox =
-            Outbox::new(writers.collect::<Result<_, _>>()?, process.file.rings().slots(RingKind::OrderIntent) as usize);
+        let outbox = Outbox::new(writers.collect::<Result<_, _>>()?);
         let control = ControlInput::attach(ports, me)?.of_this_life();
         let execution = ExecutionInput::attach(ports, venue, through)?;
         let market = MarketInput::new(market_data, ports.tap(market_data, Start::Latest)?);
@@ -93,6 +92,11 @@ fn settings(file: &HostFile, index: u8) -> anyhow::Result<Settings> {
         let key = format!("{key}.venue_id");
         let what = format!("venue {} of {}", config.venue_id, file.counts().gateways);
         return Err(file.error_at(&key, what, "name a row of [[venues]], counted from 0").into());
+    }
+    let slots = file.rings().slots(RingKind::OrderIntent) as usize;
+    if slots < SLOTS_MIN {
+        let what = format!("{slots} slots; one input of a strategy may cause {} requests", SLOTS_MIN / 4);
+        return Err(file.error_at("rings.order_intent", what, format!("give it at least {SLOTS_MIN}")).into());
     }
     let resolved = config.resolve(u16::from(index), &instruments);
     resolved.map_err(|error| file.error_at(&key, error.to_string(), "correct the row").into())

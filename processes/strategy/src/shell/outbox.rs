@@ -12,6 +12,10 @@ use shm_layout::ring::RingWriter;
 /// Requests that one input can cause.
 const PER_INPUT: usize = StrategyMachine::OUTPUTS_MAX;
 
+/// Least slots of `order_intent`. A writer counts its room anew only when fewer than half of the slots are free: the half
+/// must hold the reserve and one input's requests, or a strategy that waits for room would never learn of it.
+pub(super) const SLOTS_MIN: usize = 4 * PER_INPUT;
+
 /// The rings, and what else the machine asked for.
 #[derive(Debug)]
 pub(super) struct Outbox {
@@ -22,11 +26,9 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Over writers whose reserve is kept for one input of `control`, where a ring is large enough for that and an input
-    /// of any other kind.
-    pub(super) fn new(mut writers: Vec<RingWriter<WORDS_128>>, slots: usize) -> Self {
-        let reserve = PER_INPUT.min(slots.saturating_sub(PER_INPUT));
-        writers.iter_mut().for_each(|writer| writer.set_reserve(reserve));
+    /// Over writers of at least [`SLOTS_MIN`] slots, with a reserve for one input of `control`.
+    pub(super) fn new(mut writers: Vec<RingWriter<WORDS_128>>) -> Self {
+        writers.iter_mut().for_each(|writer| writer.set_reserve(PER_INPUT));
         Self { writers, reload: false, published: 0 }
     }
 

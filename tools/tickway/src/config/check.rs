@@ -1,6 +1,7 @@
 //! Every table of a host file held against the struct of the process that owns it.
 
 use crate::failure::Failure;
+use execution_gateway::config::GatewayConfig;
 use feed_handler::config::Config as FeedHandlerConfig;
 use recorder::config::RecorderConfig;
 use risk::config::RiskConfig;
@@ -27,6 +28,7 @@ pub fn check(file: &HostFile) -> Result<(), Failure> {
     supervisor::config::tail_bytes(file)?;
     check_strategies(file)?;
     check_risk(file)?;
+    check_gateways(file)?;
     Ok(())
 }
 
@@ -41,6 +43,18 @@ fn check_strategies(file: &HostFile) -> Result<(), ConfigError> {
         if usize::from(row.venue_id) >= file.venues().len() {
             return Err(at(".venue_id", format!("venue {} is not declared", row.venue_id)));
         }
+    }
+    Ok(())
+}
+
+fn check_gateways(file: &HostFile) -> Result<(), ConfigError> {
+    let table: GatewayConfig = file.table("execution-gateway")?;
+    let symbols: Vec<String> = file.instruments().rows().iter().map(|row| row.symbol.clone()).collect();
+    for (index, venue) in file.venues().iter().enumerate() {
+        let refused = |error: execution_gateway::config::SettingsError| {
+            file.error_at(&format!("venues[{index}]"), error.to_string(), "correct the key")
+        };
+        table.settings(venue, &symbols, usize::from(file.counts().strategies)).map_err(refused)?;
     }
     Ok(())
 }

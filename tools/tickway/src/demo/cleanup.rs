@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use runtime::child::{Pidfd, ProcessId};
 use runtime::instance::Instance;
 use runtime::{control_page, ports};
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -16,9 +17,10 @@ use std::time::Duration;
 struct Left {
     venue: Option<ProcessId>,
     supervisor: Option<(ProcessId, Instance)>,
+    regions: Option<PathBuf>,
 }
 
-static LEFT: Mutex<Left> = Mutex::new(Left { venue: None, supervisor: None });
+static LEFT: Mutex<Left> = Mutex::new(Left { venue: None, supervisor: None, regions: None });
 
 fn left() -> std::sync::MutexGuard<'static, Left> {
     LEFT.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -27,6 +29,11 @@ fn left() -> std::sync::MutexGuard<'static, Left> {
 /// Notes the venue's process.
 pub fn remember_venue(id: ProcessId) {
     left().venue = Some(id);
+}
+
+/// Notes a directory of regions that was made; only an empty one is ever removed.
+pub fn remember_directory(regions: &Path) {
+    left().regions = Some(regions.to_owned());
 }
 
 /// Notes the supervisor and what it makes.
@@ -40,12 +47,21 @@ pub fn sweep() {
     if let Some(pidfd) = left.venue.take().and_then(|id| Pidfd::open(id).ok().flatten()) {
         let _ = pidfd.kill(Duration::from_secs(5));
     }
-    let Some((id, instance)) = left.supervisor.take() else { return };
+    if let Some((id, instance)) = left.supervisor.take() {
+        sweep_instance(id, &instance);
+    }
+    if let Some(regions) = left.regions.take() {
+        // Not empty: another demo's of this name.
+        let _ = std::fs::remove_dir(regions);
+    }
+}
+
+fn sweep_instance(id: ProcessId, instance: &Instance) {
     // Another demo of this name may have won the instance's lock: its page names another supervisor.
-    let page = launch::place_of(&instance).control().and_then(|page| page.supervisor());
+    let page = launch::place_of(instance).control().and_then(|page| page.supervisor());
     let is_ours = page.is_some_and(|own| own.pid == id.pid && own.start_time == id.start_time);
     if is_ours {
-        launch::kill(&instance, Some(id));
+        launch::kill(instance, Some(id));
     } else if let Some(pidfd) = Pidfd::open(id).ok().flatten() {
         let _ = pidfd.kill(Duration::from_secs(5));
     }
@@ -55,12 +71,11 @@ pub fn sweep() {
     if is_live {
         return;
     }
-    if let Err(error) = ports::remove_regions(&instance).and_then(|()| control_page::remove(&instance)) {
+    if let Err(error) = ports::remove_regions(instance).and_then(|()| control_page::remove(instance)) {
         eprintln!("demo: {error}");
     }
     let _ = std::fs::remove_file(instance.socket());
     let _ = std::fs::remove_file(instance.regions().join(DATA_LINK));
-    let _ = std::fs::remove_dir(instance.regions());
 }
 
 /// Sweeps before a panic aborts the process.

@@ -228,8 +228,8 @@ impl Running {
         for row in rows.iter().filter(|row| row.state != "running") {
             differences.push(format!("{} is {} at the end", row.name(), row.state));
         }
-        if !launch::stop(&self.instance, &mut self.supervisor, launch::STOP) {
-            differences.push("stop: the supervisor did not end in order within its bounds".to_owned());
+        if let Err(failure) = launch::stop(&self.instance, &mut self.supervisor, launch::STOP) {
+            differences.push(format!("stop: {failure}"));
         }
         self.read_journals(&mut counts, &mut differences)?;
         let regions = Regions::open(self.instance.regions())?;
@@ -390,6 +390,7 @@ fn prepare(instance: &Instance) -> Result<InstanceLock, Failure> {
     if !is_empty && !marker.exists() {
         return refuse(format!("{} holds files that no demo made", data.display()), "name another --data");
     }
+    cleanup::remember_directory(instance.regions());
     instance.create_directories(0)?;
     let lock = InstanceLock::take(instance)?;
     for entry in std::fs::read_dir(data).map_err(|error| Failure::file("list", data, &error))?.flatten() {

@@ -56,7 +56,7 @@ pub struct Confirmation {
 impl Confirmation {
     /// The item of `--json`.
     #[must_use]
-    pub fn to_json(&self) -> Value {
+    pub fn to_json(self) -> Value {
         let (how, journal_sequence) = match self.how {
             How::Echoed { journal_sequence } => ("echoed", Some(journal_sequence)),
             How::Killed => ("killed", None),

@@ -56,7 +56,7 @@ impl Arguments {
                 "reason": self.reason,
                 "confirmed": confirmed,
                 "confirmed_ns": confirmed_ns,
-                "gateways": confirmations.iter().map(Confirmation::to_json).collect::<Vec<_>>(),
+                "gateways": confirmations.iter().map(|one| one.to_json()).collect::<Vec<_>>(),
             }))?;
         } else {
             output::line(&format!("kill latched, generation {generation}"))?;
