@@ -54,6 +54,13 @@ fn a_core_that_is_not_there() {
 #[test]
 fn files_and_directories_that_cannot_be_used() {
     let bench = Bench::new("files");
+    // Somebody's own files are never emptied.
+    std::fs::create_dir_all(bench.data()).unwrap();
+    let own = bench.data().join("thesis.txt");
+    std::fs::write(&own, "years of work").unwrap();
+    assert_refused(&bench.demo(3, &[]).wait(), &[bench.data().to_str().unwrap()]);
+    assert_eq!(std::fs::read_to_string(own).unwrap(), "years of work");
+    std::fs::remove_dir_all(bench.data()).unwrap();
     let file = bench.write("file", "in the way");
     let below = file.join("data");
     let mut command = bench.command(&["demo", "--json", "--seconds", "3", "--instance", bench.name(), "--data"]);
@@ -62,12 +69,6 @@ fn files_and_directories_that_cannot_be_used() {
     assert_refused(&bench.demo(3, &["--itch", none.to_str().unwrap()]).wait(), &["none.itch"]);
     let none = bench.folder().join("none.toml");
     assert_refused(&bench.demo(3, &["--host", none.to_str().unwrap()]).wait(), &["none.toml"]);
-    // Somebody's own files are never emptied.
-    std::fs::create_dir_all(bench.data()).unwrap();
-    let own = bench.data().join("thesis.txt");
-    std::fs::write(&own, "years of work").unwrap();
-    assert_refused(&bench.demo(3, &[]).wait(), &[bench.data().to_str().unwrap()]);
-    assert_eq!(std::fs::read_to_string(own).unwrap(), "years of work");
     bench.expect_nothing_left();
 }
 
