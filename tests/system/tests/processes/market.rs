@@ -14,7 +14,9 @@ fn malformed_dropped_and_doubled_datagrams_are_counted_and_made_good() {
     assert!(count(&report, "feed.gaps") > 0 && count(&report, "feed.recovered") > 0, "{}", report["feed"]);
     assert!(count(&report, "feed.duplicates") > 0, "{}", report["feed"]);
     let malformed = report["feed"]["malformed"].as_object().unwrap().values().filter_map(|value| value.as_u64());
-    assert!(malformed.sum::<u64>() > 0, "{}", report["feed"]);
+    let malformed = malformed.sum::<u64>();
+    assert!(malformed > 0, "{}", report["feed"]);
+    assert_eq!(Some(malformed), report["market"]["injected"]["malformed"].as_u64(), "counted = injected");
     assert_eq!(report["feed"]["integrity_faults"], json!({}), "a gap is no integrity fault");
     bench.expect_nothing_left();
 }
