@@ -117,8 +117,9 @@ impl Connection {
         }
         if self.outbound.len() == OUTBOUND_MAX {
             // The venue has not read for 64 KiB: what it is told next may as well wait for another session.
-            self.lose();
+            self.drop_connection();
             self.void(sending.tag);
+            self.answers.push_back(Answer::Disconnected);
             return;
         }
         self.outbound.push_back(*sending);
