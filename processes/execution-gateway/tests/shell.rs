@@ -88,7 +88,7 @@ fn an_order_is_journaled_sent_accepted_filled_canceled_and_told_of() {
 }
 
 #[test]
-fn a_kill_between_journal_and_write_refuses_cancels_and_is_echoed_after_its_record() {
+fn a_kill_refuses_cancels_and_is_echoed_after_its_record() {
     let mut world = World::new();
     let (mut shell, status) = world.open();
     world.enter(buy(1));
@@ -109,6 +109,32 @@ fn a_kill_between_journal_and_write_refuses_cancels_and_is_echoed_after_its_reco
     let records = journaled(&world);
     let kill = &records[echo.journal_sequence as usize - 1];
     assert!(matches!(kill, Record::Kill(kill) if kill.generation_sum == generation && kill.engaged == 1));
+}
+
+#[test]
+fn an_order_that_waits_for_the_kernel_is_looked_at_again_before_its_first_byte() {
+    let mut world = World::with(|text| text.replacen("tail_bytes = 1048576", "tail_bytes = 8388608", 1));
+    let (mut shell, _) = world.open();
+    world.venue.deaf = true;
+    let mut entered = 0;
+    // Journaled, and not taken by the kernel.
+    while shell.machine().orders().live_count() as u64 <= shell.machine().counters().orders_sent + 100 {
+        assert!(entered < 15_000);
+        entered += 1;
+        world.enter(buy(entered as u32));
+        world.pass(&mut shell);
+    }
+    let waiting = shell.machine().orders().live_count() as u64 - shell.machine().counters().orders_sent;
+    world.kill.engage(Engager::Supervisor, world.clock.now(), "drill").unwrap();
+    world.venue.deaf = false;
+    world.until(&mut shell, |_, shell| shell.machine().orders().live_count() == 0);
+    let counters = shell.machine().counters();
+    // The first may have left in part: then it went on.
+    assert!(waiting - counters.not_sent <= 1, "{} of {waiting}", counters.not_sent);
+    assert_eq!(counters.rejected_for(RejectReason::GatewayKilled), counters.not_sent);
+    let entries = world.venue.received.iter().filter(|request| matches!(request, Request::Enter { .. })).count();
+    assert_eq!((entries as u64, counters.accepted), (counters.orders_sent, counters.orders_sent));
+    assert_eq!((counters.orders_sent + counters.not_sent, counters.illegal, counters.disconnects), (entered, 0, 0));
 }
 
 #[test]

@@ -45,7 +45,7 @@ impl Venue {
             stream: None,
             session: server::Session::new(Timing::default(), 0),
             frames: FrameBuffer::new(1 << 16),
-            out: SendBuffer::new(1 << 16),
+            out: SendBuffer::new(4 << 20),
             next_user_ref_num: 1,
             next_sequence: 1,
             received: Vec::new(),
