@@ -11,7 +11,7 @@ use crate::session::Session;
 use crate::sweep::Sweeps;
 use crate::user_refs::{UserRef, UserRefs};
 use journal::Record;
-use journal::record::{ArmChange, Fence, Kill, RingCursor};
+use journal::record::{ArmChange, Fence, Kill, RingCursor, SessionEvent};
 use machine::{Machine, Nanos};
 use orders::order::{Event, Illegal, Order, Outcome};
 use orders::report::Stamps;
@@ -74,6 +74,8 @@ pub(crate) struct Chain {
     pub working: u32,
     /// UserRefNum of the replace in flight; 0 = none.
     pub replacing: u32,
+    /// The venue's next number, as first told after the order or its replace went into doubt; 0 = not told, not in doubt.
+    pub venue_next: u32,
     /// Shares that self-match prevention took off: part of the total that a replace names.
     pub prevented: u32,
     /// When its last cancel was handed over.
@@ -184,23 +186,26 @@ impl Gateway {
         Stamps { journal_sequence: self.journal_sequence + 1, receive_ns: Nanos(0), gateway_delta_ns: 0, reason }
     }
 
-    /// Journals and publishes what tells of an event; its stamps must be those of the next record.
+    /// Journals and publishes what tells of an event; its stamps must be those of the next record. False when the fold
+    /// refuses it: then nothing was done, because every reader would refuse it too, and the journal could not be folded.
     pub(crate) fn publish(
         &mut self,
         now: Nanos,
         execution: &Execution,
         match_number: u64,
         emit: &mut impl FnMut(Output),
-    ) {
+    ) -> bool {
         debug_assert_eq!(execution.journal_sequence(), self.journal_sequence + 1);
-        self.journal(Record::execution(execution, match_number, now), emit);
         if self.published.apply(execution).is_err() {
             self.counters.fold_errors += 1;
+            return false;
         }
+        self.journal(Record::execution(execution, match_number, now), emit);
         emit(Output::Publish(*execution));
+        true
     }
 
-    /// Applies an event to an order, and tells of it.
+    /// Applies an event to an order, and tells of it. What cannot be told (a position over 64 bits) does not happen.
     pub(crate) fn apply(
         &mut self,
         now: Nanos,
@@ -210,13 +215,17 @@ impl Gateway {
         match_number: u64,
         emit: &mut impl FnMut(Output),
     ) -> Result<Outcome, Illegal> {
+        let before = *self.orders.order(row);
         let outcome = self.orders.apply(row, event)?;
+        let stamps = Stamps { journal_sequence: self.journal_sequence + 1, ..*stamps };
+        if let Some(execution) = self.orders.order(row).execution(&outcome, &stamps)
+            && !self.publish(now, &execution, match_number, emit)
+        {
+            self.orders.write(row, before).expect("an order's own ids are free to it");
+            return Err(Illegal::Quantity);
+        }
         if let Outcome::Report { anomaly: Some(_), .. } = outcome {
             self.counters.anomalies += 1;
-        }
-        let stamps = Stamps { journal_sequence: self.journal_sequence + 1, ..*stamps };
-        if let Some(execution) = self.orders.order(row).execution(&outcome, &stamps) {
-            self.publish(now, &execution, match_number, emit);
         }
         Ok(outcome)
     }
@@ -294,10 +303,10 @@ impl Gateway {
                 let armed = u32::from(kind == ControlKind::Arm);
                 self.journal(Record::ArmChange(ArmChange { strategy, armed, now_ns: now }), emit);
             }
-            ControlKind::CancelAll => self.sweeps.begin_all(now),
+            ControlKind::CancelAll => self.sweeps.begin_all(self.refs.next(), now),
             ControlKind::Stop if control.role == 0 || control.role == Role::ExecutionGateway as u8 => {
                 self.stopping = true;
-                self.sweeps.begin_all(now);
+                self.sweeps.begin_all(self.refs.next(), now);
                 self.sweeps.stop_by = now.plus(2_000_000_000);
             }
             ControlKind::Stop | ControlKind::AllocateOnce => {}
@@ -320,7 +329,7 @@ impl Gateway {
             }
             owner.epoch = epoch;
             // What its dead predecessor left is cancelled, whether or not the lease was seen to lapse.
-            self.sweeps.begin_strategy(usize::from(index), now);
+            self.sweeps.begin_strategy(usize::from(index), self.refs.next(), now);
         }
         self.counters.fences += 1;
         let unused = RingCursor { ring: 0, reserved: 0, cursor: 0 };
@@ -342,7 +351,7 @@ impl Gateway {
         emit(Output::KillEcho { generation, journal_sequence });
         if engaged != 0 {
             self.void_waiting(now, RejectReason::GatewayKilled, emit);
-            self.sweeps.begin_kill(now);
+            self.sweeps.begin_kill(self.refs.next(), now);
         }
     }
 
@@ -354,24 +363,27 @@ impl Gateway {
         }
     }
 
-    fn on_lease(&mut self, now: Nanos, role: Role, index: u8, held: bool) {
-        match role {
-            Role::Risk if self.risk_held != held => {
-                self.risk_held = held;
-                if !held {
-                    self.counters.leases_lost += 1;
-                    self.sweeps.begin_all(now);
-                }
-            }
-            Role::Strategy => {
-                let Some(owner) = self.strategies.get_mut(usize::from(index)) else { return };
-                if owner.held && !held {
-                    self.counters.leases_lost += 1;
-                    self.sweeps.begin_strategy(usize::from(index), now);
-                }
-                owner.held = held;
-            }
-            _ => {}
+    fn on_lease(&mut self, now: Nanos, role: Role, index: u8, held: bool, emit: &mut impl FnMut(Output)) {
+        let lease = match role {
+            Role::Risk => Some(&mut self.risk_held),
+            Role::Strategy => self.strategies.get_mut(usize::from(index)).map(|owner| &mut owner.held),
+            _ => None,
+        };
+        let Some(lease) = lease else { return };
+        if std::mem::replace(lease, held) == held {
+            return;
+        }
+        let kind = if held { SessionEvent::LEASE_HELD } else { SessionEvent::LEASE_LOST };
+        self.session_event(now, kind, role as u8, u64::from(index), emit);
+        if held {
+            return;
+        }
+        self.counters.leases_lost += 1;
+        let next = self.refs.next();
+        if role == Role::Risk {
+            self.sweeps.begin_all(next, now);
+        } else {
+            self.sweeps.begin_strategy(usize::from(index), next, now);
         }
     }
 
@@ -407,7 +419,7 @@ impl Machine for Gateway {
             Input::Disconnected => self.on_disconnected(now, emit),
             Input::Received(received) => self.on_received(now, received, emit),
             Input::Kill { generation } => self.on_kill(now, *generation, emit),
-            Input::Lease { role, index, held } => self.on_lease(now, *role, *index, *held),
+            Input::Lease { role, index, held } => self.on_lease(now, *role, *index, *held, emit),
             Input::Sent { user_ref_num, send_ns } => self.on_sent(now, *user_ref_num, *send_ns, emit),
             Input::CancelSent { user_ref_num, .. } => self.on_cancel_sent(now, *user_ref_num, emit),
             Input::NotSent { user_ref_num, reason } => self.on_not_sent(now, *user_ref_num, *reason, emit),

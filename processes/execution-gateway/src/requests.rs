@@ -37,8 +37,14 @@ impl Gateway {
         let verdict = if header.reject_reason == 0 { self.take(now, request, emit) } else { self.pass_refusal(header) };
         if let Err(reason) = verdict {
             self.counters.reject(reason);
-            let order = self.orders.get(request.orig_cl_ord_id()).copied();
-            let execution = refusal(request, order.as_ref(), &self.stamps(reason));
+            let named = self.orders.get(request.orig_cl_ord_id()).copied();
+            let own = named.filter(|order| order.strategy_id == header.strategy_id);
+            let stamps = self.stamps(reason);
+            // The answer is the sender's; it may not name another strategy's order, in whose name it would be read.
+            let execution = match (named, own) {
+                (Some(_), None) => refusal(&without_order(request), None, &stamps),
+                _ => refusal(request, own.as_ref(), &stamps),
+            };
             self.publish(now, &execution, 0, emit);
         }
     }
@@ -371,6 +377,17 @@ fn used(header: &OrderHeader, user_ref_num: u32, root: u32, row: Row, kind: RefK
         cl_ord_id: header.cl_ord_id,
         receive_ns: header.receive_ns,
     }
+}
+
+/// A request without the order that it names.
+fn without_order(request: &OrderRequest) -> OrderRequest {
+    let mut request = *request;
+    match &mut request {
+        OrderRequest::NewOrderSingle(_) => {}
+        OrderRequest::OrderCancelRequest(m) => m.orig_cl_ord_id = ClOrdId::NONE,
+        OrderRequest::OrderCancelReplaceRequest(m) => m.orig_cl_ord_id = ClOrdId::NONE,
+    }
+    request
 }
 
 /// The cancel that the gateway itself makes of an order.

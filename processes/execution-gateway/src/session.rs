@@ -49,8 +49,6 @@ pub(crate) struct Session {
     name: SessionName,
     /// Next sequence that we have not received, across connections.
     next_sequence: u64,
-    /// Next UserRefNum as the venue said at the last query.
-    venue_next: u32,
 }
 
 impl Session {
@@ -63,7 +61,6 @@ impl Session {
             retry_at: Nanos(0),
             name: Alpha::BLANK,
             next_sequence: 1,
-            venue_next: 0,
         }
     }
 
@@ -157,7 +154,7 @@ impl Gateway {
             return;
         }
         self.counters.disconnects += 1;
-        self.session_event(now, SessionEvent::LOST, 0, emit);
+        self.session_event(now, SessionEvent::LOST, 0, 0, emit);
         self.void_waiting(now, RejectReason::SessionDown, emit);
         // What was in flight is in doubt; what works, works on until the venue says otherwise (cancel-on-disconnect may
         // have acted: the replay will tell).
@@ -179,14 +176,22 @@ impl Gateway {
         self.on_disconnected(now, emit);
     }
 
-    fn session_event(&mut self, now: Nanos, kind: u8, reason: u8, emit: &mut impl FnMut(Output)) {
+    /// `index` is that of the role of a lease, else 0.
+    pub(crate) fn session_event(
+        &mut self,
+        now: Nanos,
+        kind: u8,
+        reason: u8,
+        index: u64,
+        emit: &mut impl FnMut(Output),
+    ) {
         let event = SessionEvent {
             kind,
             reason,
             session: self.session.name.0,
             next_user_ref_num: self.refs.next(),
             next_sequence: self.session.next_sequence,
-            next_outbound_sequence: 0,
+            next_outbound_sequence: index,
             now_ns: now,
         };
         self.journal(Record::SessionEvent(event), emit);
@@ -249,7 +254,7 @@ impl Gateway {
             Step::LoggedIn(session, sequence) => self.on_logged_in(now, session, sequence, emit),
             Step::Rejected(reason) => {
                 self.counters.logins_refused += 1;
-                self.session_event(now, SessionEvent::REFUSED, reason, emit);
+                self.session_event(now, SessionEvent::REFUSED, reason, 0, emit);
                 self.drop_session(now, emit);
                 false
             }
@@ -276,7 +281,7 @@ impl Gateway {
         self.counters.logins += 1;
         self.session.name = session;
         self.session.phase = Phase::Querying;
-        self.session_event(now, SessionEvent::LOGIN, 0, emit);
+        self.session_event(now, SessionEvent::LOGIN, 0, 0, emit);
         self.send(now, &InboundRepr::AccountQuery(AccountQueryRepr {}), SendTag::Session, emit);
         true
     }
@@ -303,8 +308,16 @@ impl Gateway {
             return;
         }
         self.refs.advance(venue_next);
-        self.session.venue_next = venue_next;
-        if !self.orders.live().any(|(_, order)| in_doubt(order)) {
+        let mut doubts = false;
+        for (row, order) in self.orders.live() {
+            let chain = &mut self.chains[row.index()];
+            // What the venue said first stands: a later query also counts the probes of sessions that were lost again.
+            if in_doubt(order) && chain.venue_next == 0 {
+                chain.venue_next = venue_next;
+            }
+            doubts |= in_doubt(order);
+        }
+        if !doubts {
             self.open(now, emit);
             return;
         }
@@ -332,7 +345,7 @@ impl Gateway {
     fn resolve(&mut self, now: Nanos, row: Row, emit: &mut impl FnMut(Output)) {
         let chain = self.chains[row.index()];
         let order = *self.orders.order(row);
-        let venue_next = self.session.venue_next;
+        let venue_next = chain.venue_next;
         let stamps = self.stamps(RejectReason::SessionDown);
         if order.state == LiveState::Unknown {
             if chain.root >= venue_next {
@@ -356,7 +369,12 @@ impl Gateway {
 
     fn open(&mut self, now: Nanos, emit: &mut impl FnMut(Output)) {
         self.session.phase = Phase::Open;
-        self.session_event(now, SessionEvent::RECONCILED, 0, emit);
+        for (row, order) in self.orders.live() {
+            if order.state != LiveState::Unknown {
+                self.chains[row.index()].venue_next = 0;
+            }
+        }
+        self.session_event(now, SessionEvent::RECONCILED, 0, 0, emit);
     }
 
     /// After a stop: logs out once nothing is live, or time is up, and says so.

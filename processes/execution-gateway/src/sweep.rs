@@ -12,11 +12,14 @@ use protocols::ouch::{InboundRepr, MassCancelRepr};
 /// A cancel that has no answer for so long is sent again.
 const REPEAT_NS: u64 = 100_000_000;
 
-/// What is being cancelled.
+/// What is being cancelled: orders whose chain began before a number. Orders that came later are wanted, and a sweep that
+/// an order in doubt keeps going must not reach them.
 #[derive(Debug)]
 pub(crate) struct Sweeps {
-    all: bool,
-    strategies: Box<[bool]>,
+    /// Chains below this number; 0 = none.
+    all_below: u32,
+    /// The same, by strategy.
+    strategies_below: Box<[u32]>,
     /// Instruments still to be mass-cancelled (a kill).
     mass: Box<[bool]>,
     next_at: Option<Nanos>,
@@ -27,40 +30,44 @@ pub(crate) struct Sweeps {
 impl Sweeps {
     pub fn new(strategies: usize, instruments: usize) -> Self {
         Self {
-            all: false,
-            strategies: vec![false; strategies].into(),
+            all_below: 0,
+            strategies_below: vec![0; strategies].into(),
             mass: vec![false; instruments].into(),
             next_at: None,
             stop_by: Nanos(0),
         }
     }
 
-    pub fn begin_all(&mut self, now: Nanos) {
-        self.all = true;
+    /// Begins to cancel every order whose chain began below `next_user_ref_num`.
+    pub fn begin_all(&mut self, next_user_ref_num: u32, now: Nanos) {
+        self.all_below = self.all_below.max(next_user_ref_num);
         self.next_at = Some(now);
     }
 
-    pub fn begin_strategy(&mut self, strategy: usize, now: Nanos) {
-        self.strategies[strategy] = true;
+    /// The same of one strategy.
+    pub fn begin_strategy(&mut self, strategy: usize, next_user_ref_num: u32, now: Nanos) {
+        self.strategies_below[strategy] = self.strategies_below[strategy].max(next_user_ref_num);
         self.next_at = Some(now);
     }
 
-    pub fn begin_kill(&mut self, now: Nanos) {
+    /// The same of all, by instrument first.
+    pub fn begin_kill(&mut self, next_user_ref_num: u32, now: Nanos) {
         self.mass.fill(true);
-        self.begin_all(now);
+        self.begin_all(next_user_ref_num, now);
     }
 
     pub const fn deadline(&self) -> Option<Nanos> {
         self.next_at
     }
 
-    fn covers(&self, order: &Order) -> bool {
-        self.all || self.strategies.get(usize::from(order.strategy_id)).is_some_and(|swept| *swept)
+    fn covers(&self, order: &Order, root: u32) -> bool {
+        let below = self.strategies_below.get(usize::from(order.strategy_id)).copied().unwrap_or(0);
+        root < self.all_below.max(below)
     }
 
     fn end(&mut self) {
-        self.all = false;
-        self.strategies.fill(false);
+        self.all_below = 0;
+        self.strategies_below.fill(0);
         self.mass.fill(false);
         self.next_at = None;
     }
@@ -78,7 +85,7 @@ impl Gateway {
         while let Some(row) = next {
             next = self.orders.next_live(Some(row));
             let order = *self.orders.order(row);
-            if !self.sweeps.covers(&order) {
+            if !self.sweeps.covers(&order, self.chains[row.index()].root) {
                 continue;
             }
             left += 1;

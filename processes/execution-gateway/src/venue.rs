@@ -7,12 +7,12 @@ use crate::user_refs::{RefKind, UserRef};
 use journal::Record;
 use journal::record::{Adopted, VenueMessage};
 use machine::Nanos;
-use orders::order::{Event, Order, Outcome};
+use orders::order::{Event, LiveState, Order, Outcome};
 use orders::report::Stamps;
 use orders::table::Row;
 use protocols::ouch::Outbound;
 use shm_layout::message::order::{NewOrderSingle, OrderKind, OrderRequest};
-use shm_layout::types::{ClOrdId, InstrumentId, OrdType, Price, Qty, RejectReason, Side, TimeInForce};
+use shm_layout::types::{ClOrdId, InstrumentId, Notional, OrdType, Price, Qty, RejectReason, Side, TimeInForce};
 
 /// Order state `D` on an acceptance: ended at once.
 const DEAD: u8 = b'D';
@@ -162,7 +162,14 @@ impl Gateway {
         m: &protocols::ouch::OrderReplaced<'_>,
         emit: &mut impl FnMut(Output),
     ) {
-        let Some((_, row)) = self.attributed(m.user_ref_num()) else { return };
+        let Some((used, row)) = self.attributed(m.user_ref_num()) else { return };
+        let chain = self.chains[row.index()];
+        if used.kind != RefKind::Replace
+            || (chain.replacing, chain.working) != (m.user_ref_num(), m.orig_user_ref_num())
+        {
+            self.counters.illegal += 1;
+            return;
+        }
         let (Some(leaves_qty), Some(price)) = (qty(m.quantity()), px(m.price())) else {
             self.counters.malformed_messages += 1;
             return;
@@ -184,6 +191,10 @@ impl Gateway {
         emit: &mut impl FnMut(Output),
     ) {
         let Some((_, row)) = self.attributed(user_ref_num) else { return };
+        if self.chains[row.index()].working != user_ref_num {
+            self.counters.illegal += 1;
+            return;
+        }
         let Some(quantity) = qty(decrement) else { return };
         let event = Event::Canceled { decrement: quantity };
         if self.tell(evidence, row, &event, RejectReason::None, 0, emit).is_some() {
@@ -204,7 +215,6 @@ impl Gateway {
         match_number: u64,
         emit: &mut impl FnMut(Output),
     ) {
-        let Some((_, row)) = self.attributed(user_ref_num) else { return };
         if self.matches.find(user_ref_num, match_number).is_some() {
             self.counters.repeated_executions += 1;
             return;
@@ -214,23 +224,52 @@ impl Gateway {
             return;
         };
         let event = Event::Executed { qty, px };
-        if self.tell(evidence, row, &event, RejectReason::None, match_number, emit).is_some() {
+        let before = Match { user_ref_num, broken: false, match_number, qty: Qty::ZERO, px };
+        if self.tell_of_trade(evidence, &before, &event, emit) {
             self.counters.fills += 1;
             self.matches.insert(Match { user_ref_num, broken: false, match_number, qty, px });
         }
     }
 
     fn on_broken(&mut self, evidence: &Evidence, user_ref_num: u32, match_number: u64, emit: &mut impl FnMut(Output)) {
-        let Some((_, row)) = self.attributed(user_ref_num) else { return };
         let Some(trade) = self.matches.find(user_ref_num, match_number).copied().filter(|trade| !trade.broken) else {
             self.counters.unmatched_broken += 1;
             return;
         };
         let event = Event::Broken { qty: trade.qty, px: trade.px, reinstated: false };
-        if self.tell(evidence, row, &event, RejectReason::None, match_number, emit).is_some() {
+        if self.tell_of_trade(evidence, &trade, &event, emit) {
             self.counters.broken += 1;
             self.matches.mark_broken(user_ref_num, match_number);
         }
+    }
+
+    /// An execution or its break. Positions need it also when its order has left the table; then it is told with what is
+    /// known: `executed` is what of the order was executed before.
+    fn tell_of_trade(
+        &mut self,
+        evidence: &Evidence,
+        executed: &Match,
+        event: &Event,
+        emit: &mut impl FnMut(Output),
+    ) -> bool {
+        let match_number = executed.match_number;
+        if let Some((_, row)) = self.attributed(executed.user_ref_num) {
+            return self.tell(evidence, row, event, RejectReason::None, match_number, emit).is_some();
+        }
+        let Some(used) = self.refs.get(executed.user_ref_num).copied() else { return false };
+        // A number of the session's has no order; an id that names another order would be taken for that one's.
+        if used.kind == RefKind::Session || self.orders.find(used.cl_ord_id).is_some() {
+            self.counters.illegal += 1;
+            return false;
+        }
+        let mut order = ended(&used, executed);
+        let Ok(outcome) = order.apply(event) else {
+            self.counters.illegal += 1;
+            return false;
+        };
+        let stamps = self.evidence_stamps(evidence, RejectReason::None);
+        let told = order.execution(&outcome, &stamps);
+        told.is_some_and(|execution| self.publish(evidence.now, &execution, match_number, emit))
     }
 
     fn on_rejected(&mut self, evidence: &Evidence, user_ref_num: u32, emit: &mut impl FnMut(Output)) {
@@ -239,14 +278,19 @@ impl Gateway {
             return;
         }
         let Some((used, row)) = self.attributed(user_ref_num) else { return };
-        self.counters.reject(RejectReason::Venue);
-        let event = if used.kind == RefKind::Replace {
+        let chain = self.chains[row.index()];
+        let event = if used.kind == RefKind::Replace && chain.replacing == user_ref_num {
             self.chains[row.index()].replacing = 0;
             Event::CancelRejected(OrderKind::OrderCancelReplaceRequest)
-        } else {
+        } else if used.kind == RefKind::New && chain.working == user_ref_num {
             Event::Rejected
+        } else {
+            self.counters.illegal += 1;
+            return;
         };
-        self.tell(evidence, row, &event, RejectReason::Venue, 0, emit);
+        if self.tell(evidence, row, &event, RejectReason::Venue, 0, emit).is_some() {
+            self.counters.reject(RejectReason::Venue);
+        }
     }
 
     fn on_cancel_reject(&mut self, evidence: &Evidence, user_ref_num: u32, emit: &mut impl FnMut(Output)) {
@@ -254,6 +298,20 @@ impl Gateway {
         let event = Event::CancelRejected(OrderKind::OrderCancelRequest);
         self.tell(evidence, row, &event, RejectReason::TooLateToCancel, 0, emit);
     }
+}
+
+/// An order that has left the table: ended, with `executed` as all that is known of its executions.
+fn ended(used: &UserRef, executed: &Match) -> Order {
+    let mut request = NewOrderSingle { price: executed.px, order_qty: executed.qty, ..NewOrderSingle::default() };
+    let header = &mut request.header;
+    header.side = used.side as u8;
+    header.strategy_id = used.strategy_id;
+    header.account_id = used.account_id;
+    header.cl_ord_id = used.cl_ord_id;
+    header.instrument_id = used.instrument_id;
+    let (cum_qty, cum_notional) = (executed.qty, Notional::of(executed.px, executed.qty));
+    let state = if cum_qty == Qty::ZERO { LiveState::Canceled } else { LiveState::Filled };
+    Order { state, leaves_qty: Qty::ZERO, cum_qty, cum_notional, ..Order::new(&request) }
 }
 
 /// When a message was received and read.

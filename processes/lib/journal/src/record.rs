@@ -281,6 +281,10 @@ impl SessionEvent {
     pub const ENDED: u8 = 4;
     /// Orders in doubt were resolved; new orders are accepted.
     pub const RECONCILED: u8 = 5;
+    /// A lease is held again: `reason` is the `Role`, `next_outbound_sequence` its index.
+    pub const LEASE_HELD: u8 = 6;
+    /// A lease was lost, fields as in `LEASE_HELD`: its owner's orders are cancelled.
+    pub const LEASE_LOST: u8 = 7;
 }
 
 payload! {
