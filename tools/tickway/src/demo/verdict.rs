@@ -56,7 +56,8 @@ fn market(counts: &Counts, differences: &mut Vec<String>) -> Equation {
     // A life that was killed took its count of them along; one that lived through has met every one.
     let (injected, counted) = (counts.venue.injected.malformed, feed.malformed.values().sum::<u64>());
     if feed.restarts == 0 && injected != counted {
-        differences.push(format!("malformed datagrams: the venue injected {injected}, the feed handler counted {counted}"));
+        differences
+            .push(format!("malformed datagrams: the venue injected {injected}, the feed handler counted {counted}"));
     }
     let terms =
         [("published", published.into()), ("in_order", feed.in_order.into()), ("recovered", feed.recovered.into())];
