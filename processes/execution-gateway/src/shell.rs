@@ -212,7 +212,8 @@ impl Shell {
 
     fn timers(&mut self, now: Nanos) -> usize {
         for fired in 0..TIMERS_MAX {
-            let Some(at) = self.stepper.due(now).filter(|_| self.has_room()) else { return fired };
+            let may = self.has_room() && !self.outlet.connection.is_congested();
+            let Some(at) = self.stepper.due(now).filter(|_| may) else { return fired };
             self.steps.timer(at);
             let Self { stepper, outlet, .. } = self;
             stepper.timer(now, &mut |output| outlet.take(at, &output));

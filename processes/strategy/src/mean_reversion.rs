@@ -28,13 +28,15 @@ pub struct MeanReversion {
 struct Slot {
     bbo: Option<Bbo>,
     window: Window,
+    /// Samples in a row that found no book to trade on.
+    missed: usize,
 }
 
 impl MeanReversion {
     /// A strategy over `slots` instruments.
     #[must_use]
     pub fn new(parameters: &Parameters, slots: usize) -> Self {
-        let slot = Slot { bbo: None, window: Window::new(parameters.window) };
+        let slot = Slot { bbo: None, window: Window::new(parameters.window), missed: 0 };
         Self { parameters: *parameters, slots: vec![slot; slots].into(), sample_at: Nanos(0) }
     }
 
@@ -47,20 +49,24 @@ impl MeanReversion {
 
 impl Strategy for MeanReversion {
     fn on_bbo(&mut self, _now: Nanos, slot: usize, bbo: Option<Bbo>) {
-        let slot = &mut self.slots[slot];
-        if bbo.is_none() {
-            // What was sampled before a halt or a gap says nothing about what comes after.
-            slot.window.clear();
-        }
-        slot.bbo = bbo;
+        self.slots[slot].bbo = bbo;
     }
 
     fn on_fill(&mut self, _now: Nanos, _slot: usize, _side: Side, _last_qty: Qty) {}
 
     fn on_timer(&mut self, now: Nanos) {
         for slot in &mut self.slots {
-            if let Some(bbo) = slot.bbo {
-                slot.window.push(bbo.mid_twice());
+            match slot.bbo {
+                Some(bbo) => {
+                    slot.window.push(bbo.mid_twice());
+                    slot.missed = 0;
+                }
+                None => slot.missed = slot.missed.saturating_add(1),
+            }
+            // A gap heals in milliseconds and the samples before it still hold: forgetting them at each would never trade
+            // on a lossy feed. After a halt as long as the window they say nothing about what comes.
+            if slot.missed == self.parameters.window {
+                slot.window.clear();
             }
         }
         self.sample_at = now.plus(self.parameters.sample_interval_ns);
@@ -71,7 +77,7 @@ impl Strategy for MeanReversion {
     }
 
     fn wants(&self, slot: usize, position: Qty) -> Option<Want> {
-        let Slot { bbo, window } = &self.slots[slot];
+        let Slot { bbo, window, .. } = &self.slots[slot];
         let bbo = (*bbo)?;
         let z = window.z_milli(bbo.mid_twice())?;
         let Parameters { entry_milli_sigma: entry, exit_milli_sigma: exit, .. } = self.parameters;

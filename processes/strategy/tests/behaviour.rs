@@ -186,6 +186,28 @@ fn an_untrusted_or_halted_book_is_left_alone() {
     }
 }
 
+/// A lossy feed has a gap every few samples: each closes the book for a moment, and none may cost the samples before it.
+#[test]
+fn short_gaps_do_not_keep_it_from_trading() {
+    let mut market = Market::new(settings());
+    market.timers();
+    market.references();
+    market.control(ControlKind::Arm);
+    for sample in 0..80 {
+        let mid = 100 * ONE + (sample % 2) * 2 * CENT;
+        market.quote(0, mid - CENT, mid + CENT);
+        market.settle();
+        market.advance(20 * MS);
+        market.status(0, BookValidity::Recovering, TradingStatus::Trading);
+        market.settle();
+        market.advance(MS);
+        market.status(0, BookValidity::Trusted, TradingStatus::Trading);
+    }
+    market.quote(0, 100 * ONE - 20 * CENT, 100 * ONE - 18 * CENT);
+    market.settle();
+    assert!(market.sent(OrderKind::NewOrderSingle) > 0);
+}
+
 #[test]
 fn after_a_lap_it_reloads_and_waits() {
     let mut market = warmed(6);

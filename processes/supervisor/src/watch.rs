@@ -81,8 +81,12 @@ impl Watched {
         self.watch = Watch::new(&self.status, now);
     }
 
-    /// Looks at its heartbeat and progress.
+    /// Looks at its heartbeat and progress. Progress is owed only from when there was input: the first message after a
+    /// long idle time must not make the idle time look like a stall.
     pub fn observe(&mut self, now: Nanos) -> Observation {
+        if !self.has_input() {
+            self.watch = Watch::new(&self.status, now);
+        }
         self.watch.observe(&self.status, now)
     }
 

@@ -68,6 +68,11 @@ impl CapturedRing {
         self.messages.insert(sequence, words.into());
     }
 
+    /// Takes a message out, as if the recorder had missed it.
+    pub fn forget(&mut self, sequence: u64) {
+        self.messages.remove(&sequence);
+    }
+
     /// Says that everything was drained.
     pub const fn end(&mut self) {
         self.ended = true;

@@ -13,6 +13,8 @@
 
 pub mod capture;
 pub mod feed;
+pub mod gateway;
+pub mod journals;
 pub mod outputs;
 pub mod process;
 pub mod report;
@@ -23,6 +25,7 @@ pub use report::{Difference, ProcessReport, Report, Stop};
 
 use anyhow::Context;
 use capture::Capture;
+use journals::JournalFiles;
 use runtime::config::HostFile;
 use std::path::Path;
 
@@ -35,22 +38,27 @@ pub fn verify(capture_folder: &Path, host_file: &Path) -> anyhow::Result<Report>
     let host = HostFile::load(host_file)?;
     let capture = Capture::read(capture_folder)
         .with_context(|| format!("the capture in {} cannot be read", capture_folder.display()))?;
-    verify_capture(&capture, &host)
+    let journal = capture_folder.parent().map(|data| data.join("journal"));
+    verify_capture(&capture, &host, journal.as_deref())
 }
 
-/// As [`verify`], of a capture that was read.
+/// As [`verify`], of a capture that was read; the gateways' journals are compared when `journal` is their folder.
 ///
 /// # Errors
 /// A table of the host file that a process cannot work with.
-pub fn verify_capture(capture: &Capture, host: &HostFile) -> anyhow::Result<Report> {
+pub fn verify_capture(capture: &Capture, host: &HostFile, journal: Option<&Path>) -> anyhow::Result<Report> {
     let counts = host.counts();
     let mut processes = Vec::new();
     for index in 0..counts.gateways {
         processes.push(process::replay(&feed::FeedSubject::new(host, index)?, capture));
     }
     for index in 0..counts.strategies {
-        processes.push(process::replay(&strategy::StrategySubject::new(host, index)?, capture));
+        processes.push(process::replay(&strategy::StrategySubject::new(host, index, journal)?, capture));
     }
     processes.push(process::replay(&risk::RiskSubject::new(host)?, capture));
+    for index in 0..counts.gateways {
+        let subject = gateway::GatewaySubject::new(host, index, JournalFiles::read(journal, index)?)?;
+        processes.push(process::replay(&subject, capture));
+    }
     Ok(Report { processes })
 }

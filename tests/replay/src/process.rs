@@ -34,6 +34,34 @@ pub trait Subject {
 
     /// The rings that it writes, besides its step ring.
     fn writes(&self) -> Vec<RingId>;
+
+    /// What is compared at the end of the replay; `whole` when it reached the end of a whole log.
+    fn finish(&self, _capture: &Capture, _whole: bool) -> Finding {
+        Finding::default()
+    }
+}
+
+/// What a comparison at the end came to.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Finding {
+    /// Outputs, or bytes of them, that were equal.
+    pub outputs: u64,
+    /// The first that is not.
+    pub difference: Option<Difference>,
+    /// The same, of what is in no ring.
+    pub disagreement: Option<String>,
+    /// Why it ended early.
+    pub stopped_at: Option<Stop>,
+}
+
+impl Finding {
+    /// Takes up another one; of each kind the first counts.
+    pub fn add(&mut self, other: Self) {
+        self.outputs += other.outputs;
+        self.difference = self.difference.take().or(other.difference);
+        self.disagreement = self.disagreement.take().or(other.disagreement);
+        self.stopped_at = self.stopped_at.take().or(other.stopped_at);
+    }
 }
 
 /// The messages of a `Poll` step.
@@ -84,7 +112,10 @@ pub fn replay<S: Subject>(subject: &S, capture: &Capture) -> ProcessReport {
     };
     match capture.ring(ring) {
         None => run.report.stopped_at = Some(Stop::NotCaptured),
-        Some(steps) => run.all(ring, steps),
+        Some(steps) => {
+            run.all(ring, steps);
+            run.finish();
+        }
     }
     run.report
 }
@@ -123,6 +154,16 @@ impl<S: Subject> Run<'_, S> {
         if steps.is_ended() {
             self.nothing_is_left(steps.last());
         }
+        self.report.reached_end = steps.is_ended();
+    }
+
+    /// What is in no single ring is compared at the end.
+    fn finish(&mut self) {
+        let found = self.subject.finish(self.capture, self.report.reached_end);
+        self.report.outputs += found.outputs;
+        self.report.difference = self.report.difference.take().or(found.difference);
+        self.report.disagreement = found.disagreement;
+        self.report.stopped_at = self.report.stopped_at.take().or(found.stopped_at);
     }
 
     fn step(&mut self, sequence: u64, step: &Step, last_of_life: bool) -> Result<(), Stop> {

@@ -82,8 +82,12 @@ pub struct ProcessReport {
     pub outputs: u64,
     /// Outputs of a last step that its process died in before it had published them.
     pub unpublished: u64,
+    /// The log was replayed to its end, and the ring was drained at its writer's end.
+    pub reached_end: bool,
     /// The first output that is not the captured one; the replay ends there.
     pub difference: Option<Difference>,
+    /// What else is not as it was: the journal.
+    pub disagreement: Option<String>,
     /// Why it ended before the log's end.
     pub stopped_at: Option<Stop>,
 }
@@ -94,6 +98,9 @@ impl fmt::Display for ProcessReport {
         write!(f, "{process}: {lives} lives, {steps} steps, {inputs} inputs, {outputs} outputs equal")?;
         if let Some(difference) = &self.difference {
             write!(f, "; DIFFERENT at {difference}")?;
+        }
+        if let Some(what) = &self.disagreement {
+            write!(f, "; DIFFERENT: {what}")?;
         }
         if let Some(stop) = &self.stopped_at {
             write!(f, "; stopped: {stop}")?;
@@ -113,13 +120,13 @@ impl Report {
     /// True when no output differs.
     #[must_use]
     pub fn is_equal(&self) -> bool {
-        self.processes.iter().all(|process| process.difference.is_none())
+        self.processes.iter().all(|process| process.difference.is_none() && process.disagreement.is_none())
     }
 
     /// True when, besides, every process was replayed to its end.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.is_equal() && self.processes.iter().all(|process| process.stopped_at.is_none())
+        self.is_equal() && self.processes.iter().all(|process| process.stopped_at.is_none() && process.reached_end)
     }
 }
 

@@ -1,10 +1,12 @@
 //! A strategy's replay: `control`, `execution`, `market_data` and references in, `order_intent` compared.
 
 use crate::capture::Capture;
+use crate::journals::JournalFiles;
 use crate::outputs::Published;
 use crate::process::{Subject, polled, ring_of, unexpected};
 use crate::report::Stop;
 use anyhow::Context;
+use journal::Through;
 use runtime::config::HostFile;
 use shm_layout::message::control::Control;
 use shm_layout::message::execution::Execution;
@@ -13,6 +15,7 @@ use shm_layout::message::step::{Reference, Step, StepKind};
 use shm_layout::message::{BadMessage, WORDS_64, WORDS_128};
 use shm_layout::topology::{RingId, RingKind};
 use shm_layout::types::Role;
+use std::path::Path;
 use strategy::config::{Instrument, Settings, StrategyConfig};
 use strategy::machine::{Input, Output, StrategyMachine};
 
@@ -25,21 +28,24 @@ pub struct StrategySubject {
     index: u8,
     gateways: u8,
     settings: Settings,
+    /// Of the gateway that its orders go to.
+    journal: JournalFiles,
 }
 
 impl StrategySubject {
-    /// The strategy of a row of `[[strategy]]`.
+    /// The strategy of a row of `[[strategy]]`; `journal` is the folder of the gateways' journals.
     ///
     /// # Errors
-    /// A row that it cannot work with.
-    pub fn new(host: &HostFile, index: u8) -> anyhow::Result<Self> {
+    /// A row that it cannot work with, or a journal that cannot be read.
+    pub fn new(host: &HostFile, index: u8, journal: Option<&Path>) -> anyhow::Result<Self> {
         let rows: Vec<StrategyConfig> = host.tables("strategy")?;
         let row = rows.get(usize::from(index)).with_context(|| format!("[[strategy]] has no row {index}"))?;
         let instruments: Vec<_> = (host.instruments().rows().iter())
             .map(|row| Instrument { symbol: row.symbol.clone(), lot_size: row.lot_size })
             .collect();
         let settings = row.resolve(u16::from(index), &instruments)?;
-        Ok(Self { index, gateways: host.counts().gateways, settings })
+        let journal = JournalFiles::read(journal, settings.venue_id as u8)?;
+        Ok(Self { index, gateways: host.counts().gateways, settings, journal })
     }
 
     const fn intents(&self, gateway: u8) -> RingId {
@@ -61,10 +67,12 @@ impl Subject for StrategySubject {
 
     fn start(&self, step: &Step, _life: u64) -> Result<StrategyMachine, Stop> {
         let (epoch, through) = (step.value[0] as u32, step.value[1] as u64);
+        let mut state = StrategyMachine::orders_state(&self.settings);
         if through > 0 {
-            return Err(Stop::Snapshot { epoch, through });
+            // What the rebuild folded: the journal through the fence of this life.
+            let folded = self.journal.fold(&mut state, Through::Fence(Role::Strategy, self.index, epoch));
+            folded.filter(|_| state.through_journal_sequence() == through).ok_or(Stop::Snapshot { epoch, through })?;
         }
-        let state = StrategyMachine::orders_state(&self.settings);
         Ok(StrategyMachine::restore(self.settings.clone(), state, TERM, epoch))
     }
 

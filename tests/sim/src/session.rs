@@ -269,9 +269,12 @@ impl Session {
         if let Some(connection) = self.connection {
             env.net.to_venue(env.now, &mut env.agenda, connection, bytes);
         }
-        if let SendTag::Opening { user_ref_num, .. } | SendTag::Closing { user_ref_num } = sending.tag {
-            self.answers.push_back(Input::Sent { user_ref_num, send_ns: env.now });
-        }
+        let send_ns = env.now;
+        self.answers.push_back(match sending.tag {
+            SendTag::Session => return,
+            SendTag::Opening { user_ref_num, .. } => Input::Sent { user_ref_num, send_ns },
+            SendTag::Closing { user_ref_num } => Input::CancelSent { user_ref_num, send_ns },
+        });
     }
 
     fn refused(&self, env: &Env, strategy: u16) -> Option<RejectReason> {

@@ -30,12 +30,7 @@ pub enum Request {
     /// Stop the instance.
     Stop,
     /// The kill was released by the operator; strategies stay disarmed.
-    KillReleased {
-        /// Generation that was latched.
-        generation: u64,
-        /// Why.
-        reason: String,
-    },
+    KillReleased,
     /// A process shall allocate once, to show that the counter counts.
     AllocateOnce {
         /// Its role.
@@ -54,9 +49,7 @@ impl Request {
             Self::Disarm { strategy } => json!({ "command": "disarm", "strategy": strategy }),
             Self::CancelAll => json!({ "command": "cancel_all" }),
             Self::Stop => json!({ "command": "stop" }),
-            Self::KillReleased { generation, reason } => {
-                json!({ "command": "kill_released", "generation": generation, "reason": reason })
-            }
+            Self::KillReleased => json!({ "command": "kill_released" }),
             Self::AllocateOnce { role, index } => {
                 json!({ "command": "allocate_once", "role": role.folder(), "index": index })
             }
@@ -112,5 +105,27 @@ impl Supervisor {
         }
         let reason = reply["error"].as_str().unwrap_or("without a reason");
         Err(Failure::new(UNAVAILABLE, format!("the supervisor refused: {reason}"), "see `tickway status`"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::supervisor::machine::Command;
+
+    #[test]
+    fn the_supervisor_reads_every_request() {
+        let role = Role::Risk;
+        let requests = [
+            (Request::Arm { strategy: 3 }, Command::Arm { strategy: 3 }),
+            (Request::Disarm { strategy: 3 }, Command::Disarm { strategy: 3 }),
+            (Request::CancelAll, Command::CancelAll {}),
+            (Request::Stop, Command::Stop {}),
+            (Request::KillReleased, Command::KillReleased {}),
+            (Request::AllocateOnce { role, index: 1 }, Command::AllocateOnce { role, index: 1 }),
+        ];
+        for (request, command) in requests {
+            assert_eq!(serde_json::from_value::<Command>(request.to_json()).ok(), Some(command), "{request:?}");
+        }
     }
 }

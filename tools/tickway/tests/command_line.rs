@@ -91,7 +91,7 @@ fn a_demo_that_fails_prints_one_object_all_the_same() {
     let runs = [
         (tickway(&["demo", "--json", "--host", "no-such-host.toml"]), 66, "no-such-host.toml"),
         (tickway(&["demo", "--json", "--seconds", "0"]), 2, "--seconds"),
-        (tickway(&["demo", "--json", "--pace", "max"]), 2, "required"),
+        (tickway(&["demo", "--json", "--pace", "max"]), 2, "--itch"),
     ];
     for (run, code, word) in runs {
         assert_eq!(run.code, code, "{run:?}");
@@ -99,6 +99,7 @@ fn a_demo_that_fails_prints_one_object_all_the_same() {
         assert_eq!(report["verdict"], "differences");
         assert_eq!(report["differences"].as_array().unwrap().len(), 1);
         assert!(run.err.contains(word), "{run:?}");
+        assert!(report["differences"][0].as_str().unwrap().contains(word), "{run:?}");
         assert!(report["orders"]["sent"].is_u64() && report["tick_to_order_ns"].is_object());
     }
 }

@@ -16,6 +16,10 @@ use std::net::SocketAddr;
 
 /// Messages that may wait for the kernel: 64 KiB of them.
 const OUTBOUND_MAX: usize = (64 << 10) / SEND_BYTES;
+/// Room that one timer can need: a step of a sweep, every order of it under two numbers, and a heartbeat.
+const TIMER_ROOM: usize = 64;
+/// How long a congested venue may take nothing before it is given up, in nanoseconds. Timers rest meanwhile.
+const STALL_NS: u64 = 1_000_000_000;
 /// The line of the `wire` ring: a gateway has one session.
 const LINE: u32 = 0;
 
@@ -54,6 +58,8 @@ pub(super) struct Connection {
     outbound: VecDeque<Sending>,
     /// Bytes of the first of them that it has taken.
     taken: usize,
+    /// When the kernel last took something.
+    moved_at: Nanos,
     pub(super) answers: VecDeque<Answer>,
     pub(super) wire: WireTap,
     clock: Clock,
@@ -64,7 +70,7 @@ impl Connection {
     pub(super) fn new(server: SocketAddr, wire: WireTap, clock: Clock, answers_max: usize) -> Self {
         let outbound = VecDeque::with_capacity(OUTBOUND_MAX);
         let answers = VecDeque::with_capacity(answers_max + OUTBOUND_MAX);
-        Self { server, socket: None, connected: false, outbound, taken: 0, answers, wire, clock }
+        Self { server, socket: None, connected: false, outbound, taken: 0, moved_at: Nanos(0), answers, wire, clock }
     }
 
     /// Begins to connect.
@@ -117,8 +123,9 @@ impl Connection {
         }
         if self.outbound.len() == OUTBOUND_MAX {
             // The venue has not read for 64 KiB: what it is told next may as well wait for another session.
-            self.lose();
+            self.drop_connection();
             self.void(sending.tag);
+            self.answers.push_back(Answer::Disconnected);
             return;
         }
         self.outbound.push_back(*sending);
@@ -145,8 +152,12 @@ impl Connection {
                 return done;
             };
             if written == 0 {
+                if self.is_congested() && self.clock.now().0.saturating_sub(self.moved_at.0) > STALL_NS {
+                    self.lose();
+                }
                 return done;
             }
+            self.moved_at = self.clock.now();
             self.tap(WireKind::StreamSent, &first.bytes[rest.start..rest.start + written]);
             self.taken += written;
             if self.taken == first.length {
@@ -167,6 +178,11 @@ impl Connection {
             SendTag::Closing { user_ref_num } => Answer::CancelSent { user_ref_num, send_ns },
         });
         AFTER_WRITE.hit();
+    }
+
+    /// True while there is no room for what a timer may send: a sweep does not break the session that carries it.
+    pub(super) fn is_congested(&self) -> bool {
+        self.outbound.len() + TIMER_ROOM > OUTBOUND_MAX
     }
 
     /// True when the kernel has everything, or there is nobody to send it to.

@@ -38,12 +38,14 @@ impl Venue {
     pub fn listen() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
+        // Little, so that a venue that does not read is felt soon.
+        socket2::SockRef::from(&listener).set_recv_buffer_size(4096).unwrap();
         Self {
             listener,
             stream: None,
             session: server::Session::new(Timing::default(), 0),
             frames: FrameBuffer::new(1 << 16),
-            out: SendBuffer::new(1 << 16),
+            out: SendBuffer::new(4 << 20),
             next_user_ref_num: 1,
             next_sequence: 1,
             received: Vec::new(),
@@ -139,11 +141,24 @@ impl Venue {
             Inbound::CancelOrder(m) => {
                 let user_ref_num = m.user_ref_num();
                 self.received.push(Request::Cancel(user_ref_num));
+                if user_ref_num >= self.next_user_ref_num {
+                    // OUCH: a cancel of an order that is not known is ignored.
+                    return;
+                }
                 self.say(&OutboundRepr::OrderCanceled(OrderCanceledRepr {
                     timestamp_ns: 0,
                     user_ref_num,
                     decrement: 10 - self.fills,
                     reason: b'U',
+                }));
+            }
+            Inbound::EnableOrderEntry(m) => {
+                let (user_ref_num, firm) = (m.user_ref_num(), m.firm());
+                self.next_user_ref_num = user_ref_num + 1;
+                self.say(&OutboundRepr::EnableOrderEntryResponse(EnableOrderEntryResponseRepr {
+                    timestamp_ns: 0,
+                    user_ref_num,
+                    firm,
                 }));
             }
             Inbound::MassCancel(_) => self.received.push(Request::MassCancel),

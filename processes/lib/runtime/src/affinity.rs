@@ -19,7 +19,7 @@ static BEFORE_PIN: OnceLock<CpuSet> = OnceLock::new();
 /// When the kernel does not say.
 pub fn allowed_cpus() -> Result<Vec<usize>, RuntimeError> {
     let set = sched_getaffinity(Pid::from_raw(0))
-        .map_err(|error| RuntimeError::system("read the allowed CPUs", error.into(), "see `tickway doctor`"))?;
+        .map_err(|error| RuntimeError::system("read the allowed CPUs", error.into(), "see the kernel's log (dmesg)"))?;
     Ok((0..CpuSet::count()).filter(|cpu| set.is_set(*cpu).unwrap_or(false)).collect())
 }
 
@@ -47,7 +47,7 @@ pub fn pin(core: usize) -> Result<(), RuntimeError> {
 pub fn unpin() -> Result<(), RuntimeError> {
     let Some(set) = BEFORE_PIN.get() else { return Ok(()) };
     sched_setaffinity(Pid::from_raw(0), set)
-        .map_err(|error| RuntimeError::system("widen a thread's CPUs", error.into(), "see `tickway doctor`"))
+        .map_err(|error| RuntimeError::system("widen a thread's CPUs", error.into(), "see the kernel's log (dmesg)"))
 }
 
 fn check_allowed(core: usize, allowed: &[usize]) -> Result<(), RuntimeError> {

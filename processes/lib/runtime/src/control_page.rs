@@ -164,7 +164,10 @@ fn shmem_error(action: &'static str, id: &str, error: &ShmemError) -> RuntimeErr
     };
     let path = Path::new("/dev/shm").join(id);
     match code {
-        0 => RuntimeError::refused(format!("{}: cannot {action}: {error}", path.display()), "see `tickway doctor`"),
+        0 => RuntimeError::refused(
+            format!("{}: cannot {action}: {error}", path.display()),
+            "see the kernel's log (dmesg)",
+        ),
         code => RuntimeError::file(action, &path, io::Error::from_raw_os_error(code as i32)),
     }
 }

@@ -63,6 +63,8 @@ fn cure_of(error: &io::Error) -> &'static str {
         Some(libc::EMFILE | libc::ENFILE) => "raise the limit on open files (ulimit -n)",
         Some(libc::ENOMEM) => "free memory, or make the rings smaller",
         Some(libc::EEXIST) => "stop the process that uses it, or remove it when none does",
-        _ => "see `tickway doctor`",
+        Some(libc::ENOTDIR) => "a part of the path is a file: name another directory in [paths] of the host file",
+        Some(libc::EFBIG) => "raise the limit on the size of files (ulimit -f)",
+        _ => "see the kernel's log (dmesg)",
     }
 }

@@ -298,7 +298,10 @@ fn create_with_header(path: &Path, spec: RegionSpec) -> Result<RegionHeader, Run
 }
 
 fn bad_region(path: &Path, error: RegionError) -> RuntimeError {
-    RuntimeError::refused(format!("{}: {error}", path.display()), "see `tickway doctor`")
+    RuntimeError::refused(
+        format!("{}: {error}", path.display()),
+        "use the build that made it, or start the instance anew",
+    )
 }
 
 fn bad_ring(path: &Path, error: RingError) -> RuntimeError {

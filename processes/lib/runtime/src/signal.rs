@@ -31,7 +31,7 @@ fn set(signal: Signal, handler: SigHandler) -> Result<(), RuntimeError> {
     let installed = unsafe { sigaction(signal, &action) };
     installed
         .map(|_previous| ())
-        .map_err(|error| RuntimeError::system(format!("handle {signal}"), error.into(), "see `tickway doctor`"))
+        .map_err(|error| RuntimeError::system(format!("handle {signal}"), error.into(), "see the kernel's log (dmesg)"))
 }
 
 /// True once a stop was asked for.

@@ -30,6 +30,19 @@ pub struct VenueCounts {
     pub filled_quantity: u64,
     /// Position in shares by symbol.
     pub positions: BTreeMap<String, i64>,
+    /// Faults that it put into its feed.
+    pub injected: Injected,
+}
+
+/// Faults of the venue's feed, in datagrams.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Injected {
+    /// Sent with bytes that are no packet.
+    pub malformed: u64,
+    /// Not sent.
+    pub dropped: u64,
+    /// Sent twice.
+    pub duplicated: u64,
 }
 
 impl VenueCounts {
@@ -55,6 +68,11 @@ impl VenueCounts {
                 .iter()
                 .map(|row| (text(&row["symbol"]), row["qty"].as_i64().unwrap_or(0)))
                 .collect(),
+            injected: Injected {
+                malformed: number(&account["datagrams"]["malformed"]),
+                dropped: number(&account["datagrams"]["dropped"]),
+                duplicated: number(&account["datagrams"]["duplicated"]),
+            },
         }
     }
 }
@@ -74,6 +92,8 @@ pub struct FeedCounts {
     pub malformed: BTreeMap<String, u64>,
     /// Integrity faults, by kind.
     pub integrity_faults: BTreeMap<String, u64>,
+    /// Earlier lives of the feed handler, whose counts died with them.
+    pub restarts: u64,
 }
 
 impl FeedCounts {
@@ -88,6 +108,7 @@ impl FeedCounts {
             duplicates: counter("duplicates_dropped"),
             malformed: group(row, "malformed."),
             integrity_faults: group(row, "integrity."),
+            restarts: row.restarts.unwrap_or(0),
         }
     }
 }

@@ -56,12 +56,13 @@ fn counts(report: &Report) -> String {
     table.add_row([
         "feed".to_owned(),
         format!(
-            "{} received, {} gaps, {} recovered, {} duplicates dropped; malformed: {}; integrity faults: {}",
+            "{} received, {} gaps, {} recovered, {} duplicates dropped; malformed: {} ({} injected); integrity faults: {}",
             feed.received,
             feed.gaps,
             feed.recovered,
             feed.duplicates,
             named(&feed.malformed),
+            report.market.injected.malformed,
             named(&feed.integrity_faults)
         ),
     ]);

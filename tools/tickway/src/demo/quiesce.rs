@@ -25,6 +25,7 @@ pub fn quiesce(running: &mut Running) -> Vec<String> {
             differences.push(format!("quiesce, {name}: {why}"));
         }
     };
+    step("restarts", restarted(running));
     step("disarm", disarm(running));
     step("cancel all", cancel_all(running));
     step("end of session", end_of_session(running));
@@ -47,6 +48,16 @@ fn wait(running: &Running, mut missing: impl FnMut(&[ProcessRow], &Regions) -> O
         std::thread::sleep(NAP);
         waited += NAP;
     }
+}
+
+/// Whoever died a moment ago is given the time to come back: its counts are those of a life that has caught up.
+fn restarted(running: &Running) -> Result<(), String> {
+    wait(running, |rows, _| {
+        let on_its_way = |row: &&ProcessRow| matches!(row.state.as_str(), "dead" | "starting" | "restarting" | "none");
+        // A gateway is not restarted.
+        let row = rows.iter().filter(|row| row.role != Role::ExecutionGateway).find(on_its_way);
+        row.map(|row| format!("{} is still {}", row.name(), row.state))
+    })
 }
 
 fn disarm(running: &mut Running) -> Result<(), String> {

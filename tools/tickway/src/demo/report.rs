@@ -66,6 +66,8 @@ pub struct Market {
     pub messages: u64,
     /// The same by type.
     pub by_type: BTreeMap<String, u64>,
+    /// Faults that the venue put into its feed.
+    pub injected: super::counts::Injected,
 }
 
 /// The feed.

@@ -298,6 +298,7 @@ impl Running {
                 source: self.market.source.clone(),
                 messages: venue.messages,
                 by_type: venue.by_type.clone(),
+                injected: venue.injected,
             },
             feed: report::Feed {
                 received: feed.in_order + feed.recovered,

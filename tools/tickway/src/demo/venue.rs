@@ -43,10 +43,16 @@ pub fn scan(file: &Path) -> Result<Value, Failure> {
     let run = command.output().map_err(|error| Failure::file("run", &binary, &error))?;
     if !run.status.success() {
         let words = String::from_utf8_lossy(&run.stderr);
-        let word = words.lines().last().unwrap_or("the scan failed").trim_start_matches("exchange-sim: ").to_owned();
+        let word = last_word(&words).unwrap_or("the scan failed");
         return Err(Failure::new(crate::failure::DATA_ERROR, word, "name a Nasdaq ITCH 5.0 BinaryFILE"));
     }
     serde_json::from_slice(&run.stdout).map_err(|error| not_json(&error.to_string()))
+}
+
+/// What a venue that ended said: its last line, or the first of a usage error, whose last only points to the help.
+fn last_word(text: &str) -> Option<&str> {
+    let usage = text.lines().find_map(|line| line.strip_prefix("error: "));
+    usage.or_else(|| text.lines().last()).map(|line| line.trim_start_matches("exchange-sim: "))
 }
 
 fn not_json(what: &str) -> Failure {
@@ -120,7 +126,7 @@ impl Venue {
         // It may be still about to end: its pipe closes first.
         let ended = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let word = text.lines().last().unwrap_or("without a word").trim_start_matches("exchange-sim: ").to_owned();
+        let word = last_word(&text).unwrap_or("without a word");
         Failure::new(
             UNAVAILABLE,
             format!("the venue ended ({ended}): {word}"),

@@ -53,6 +53,12 @@ fn market(counts: &Counts, differences: &mut Vec<String>) -> Equation {
             feed.in_order, feed.recovered
         ));
     }
+    // A life that was killed took its count of them along; one that lived through has met every one.
+    let (injected, counted) = (counts.venue.injected.malformed, feed.malformed.values().sum::<u64>());
+    if feed.restarts == 0 && injected != counted {
+        differences
+            .push(format!("malformed datagrams: the venue injected {injected}, the feed handler counted {counted}"));
+    }
     let terms =
         [("published", published.into()), ("in_order", feed.in_order.into()), ("recovered", feed.recovered.into())];
     equation("market_messages", holds, &terms, text)

@@ -33,7 +33,6 @@ impl Arguments {
     pub fn run(&self) -> Outcome {
         let place = self.which.find()?;
         let kill = KillFile::open(&place.instance.kill_file())?;
-        let latched = kill.reader().generation();
         // A dead instance has nobody to disarm; its strategies start disarmed.
         let mut supervisor = if place.is_live() { Some(Supervisor::connect(&place.instance)?) } else { None };
         if let Some(supervisor) = &mut supervisor {
@@ -50,7 +49,7 @@ impl Arguments {
             }
         }
         if let Some(supervisor) = &mut supervisor {
-            supervisor.ask(&Request::KillReleased { generation: latched, reason: self.reason.clone() })?;
+            supervisor.ask(&Request::KillReleased)?;
         }
         let still_engaged = kill.reader().engaged();
         if self.json {

@@ -10,6 +10,10 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 
+/// Send buffer asked of the kernel, in bytes. Small on purpose: what the kernel holds for a venue that does not read is
+/// beyond recall, and no kill reaches it.
+const SEND_BUFFER_BYTES: usize = 32 << 10;
+
 /// How far a connection is.
 #[derive(Debug)]
 pub enum ConnectState {
@@ -55,6 +59,7 @@ impl TcpConnection {
         let socket = Socket::new(Domain::for_address(server), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
         match socket.connect(&server.into()) {
             Ok(()) => {}
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}

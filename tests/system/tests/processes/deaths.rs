@@ -1,0 +1,54 @@
+//! Deaths and stops of processes in the middle of a demo.
+
+use crate::journal;
+use crate::report::{self, count};
+use nix::sys::signal::Signal;
+use std::collections::BTreeSet;
+use system::Bench;
+
+const ROLES: [&str; 4] = ["strategy", "risk", "feed-handler", "recorder"];
+
+#[test]
+fn each_process_killed_once_is_restarted_once_and_nothing_is_lost_or_doubled() {
+    let bench = Bench::new("killed");
+    let mut demo = bench.demo(10, &["--seed", "3"]);
+    for (turn, role) in ROLES.into_iter().enumerate() {
+        demo.wait_for(&format!("demo: {}/10", 1 + 2 * turn));
+        bench.signal(role, Signal::SIGKILL);
+        bench.wait_restarted(role, 1);
+    }
+    let report = report::good(&demo.wait());
+    for role in ROLES {
+        assert_eq!(report::restarts(&report, role), 1, "{role}");
+    }
+    assert_eq!(report::restarts(&report, "execution-gateway"), 0);
+    assert!(count(&report, "orders.sent") > 0 && count(&report, "fills.count") > 0);
+    assert_sent_once(&bench);
+    bench.expect_nothing_left();
+}
+
+/// No ClOrdID and no UserRefNum of a new order was sent twice, whatever process died in between.
+fn assert_sent_once(bench: &Bench) {
+    let (records, mut seen) = (bench.journal(), BTreeSet::new());
+    for sent in journal::sent(&records).into_iter().filter(|sent| sent.is_new) {
+        for key in ["user_ref_num", "cl_ord_id"] {
+            assert!(seen.insert((key, sent.record[key].to_string())), "sent twice: {}", sent.record);
+        }
+    }
+    assert!(!seen.is_empty());
+}
+
+#[test]
+fn a_stopped_process_is_killed_proven_dead_and_restarted() {
+    let bench = Bench::new("stopped");
+    let mut demo = bench.demo(9, &["--seed", "4"]);
+    for (turn, role) in ["strategy", "risk"].into_iter().enumerate() {
+        demo.wait_for(&format!("demo: {}/9", 1 + 3 * turn));
+        let pid = bench.signal(role, Signal::SIGSTOP);
+        bench.wait_restarted(role, 1);
+        assert_eq!(runtime::child::start_time(pid), None, "the stopped {role} is no more");
+    }
+    let report = report::good(&demo.wait());
+    assert_eq!((report::restarts(&report, "strategy"), report::restarts(&report, "risk")), (1, 1));
+    bench.expect_nothing_left();
+}

@@ -1,0 +1,74 @@
+//! A demo that nothing disturbs.
+
+use crate::report::{self, count};
+use nix::sys::signal::Signal;
+use system::Bench;
+
+const HOT: [&str; 4] = ["feed-handler/0", "strategy/0", "risk/0", "execution-gateway/0"];
+
+#[test]
+fn a_demo_balances_and_its_capture_replays_to_the_byte() {
+    let (bench, rate, seconds) = (Bench::new("whole"), 4_000, 6);
+    let run = bench.demo(seconds, &["--rate", &rate.to_string(), "--seed", "11"]).wait();
+    let report = report::good(&run);
+    assert!(count(&report, "market.messages") >= rate * seconds * 8 / 10, "{}", report["market"]);
+    assert_eq!(count(&report, "market.messages"), count(&report, "feed.received"));
+    let by_type = report["market"]["by_type"].as_object().unwrap();
+    assert_eq!(by_type.values().filter_map(|value| value.as_u64()).sum::<u64>(), count(&report, "market.messages"));
+    assert!(count(&report, "orders.sent") > 0 && count(&report, "fills.count") > 0, "{}", report["orders"]);
+    for process in HOT {
+        assert_eq!(report["allocations_after_start"][process], 0, "{process}");
+    }
+    for role in ["feed-handler", "strategy", "risk", "execution-gateway", "recorder"] {
+        assert_eq!(report::restarts(&report, role), 0, "{role}");
+    }
+    assert_eq!(report["kill"]["engaged"], false);
+    bench.expect_nothing_left();
+
+    let replayed = replay::verify(&bench.data().join("capture"), &bench.data().join("host.toml")).unwrap();
+    assert!(replayed.is_whole(), "{replayed}");
+    assert!(replayed.processes.len() == 3 && replayed.processes.iter().all(|one| one.outputs > 0), "{replayed}");
+}
+
+#[test]
+fn an_allocation_after_start_is_counted_where_it_happened() {
+    let bench = Bench::new("allocate");
+    let mut demo = bench.demo(5, &[]);
+    demo.wait_for("demo: 1/5");
+    let told = bench.about(&["debug", "allocate", "--role", "risk"]);
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    bench.wait_for("risk", "allocation", |row| row["allocations_after_start"] == 1);
+    assert_eq!(bench.process("strategy")["allocations_after_start"], 0);
+    assert_eq!(report::of(&demo.wait(), 0)["allocations_after_start"]["risk/0"], 1);
+    bench.expect_nothing_left();
+}
+
+#[test]
+fn an_interrupt_brings_it_to_rest_early() {
+    let bench = Bench::new("interrupt");
+    let mut demo = bench.demo(60, &[]);
+    demo.wait_for("demo: 3/60");
+    demo.signal(Signal::SIGINT);
+    let report = report::good(&demo.wait());
+    assert!(count(&report, "seconds") < 60 && count(&report, "orders.sent") > 0);
+    bench.expect_nothing_left();
+}
+
+#[test]
+fn after_its_own_sigkill_the_venue_ends_and_the_next_demo_takes_over() {
+    let bench = Bench::new("orphan");
+    let mut demo = bench.demo(60, &[]);
+    demo.wait_for("demo: 2/60");
+    let port = format!("--group-port {}", 20_000 + demo.pid() % 20_000);
+    assert_eq!(system::processes_naming(&port).len(), 1, "the venue");
+    demo.signal(Signal::SIGKILL);
+    assert_eq!(demo.wait().code, None);
+    bench.wait_until("the venue ends with its standard input", || system::processes_naming(&port).is_empty());
+    let status = bench.status().expect("the instance outlived the demo");
+    assert_eq!(status["live"], true);
+    let down = bench.about(&["down"]);
+    assert_eq!(down.code, Some(0), "{}", down.stderr);
+    assert_eq!(bench.left().processes, []);
+    report::good(&bench.demo(3, &[]).wait());
+    bench.expect_nothing_left();
+}
