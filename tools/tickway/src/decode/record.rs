@@ -117,6 +117,8 @@ fn session_event(m: &SessionEvent) -> Value {
         SessionEvent::LOST => "lost",
         SessionEvent::ENDED => "ended",
         SessionEvent::RECONCILED => "reconciled",
+        SessionEvent::LEASE_HELD => "lease held",
+        SessionEvent::LEASE_LOST => "lease lost",
         _ => "unknown",
     };
     json!({
