@@ -41,7 +41,8 @@ fn assert_sent_once(bench: &Bench) {
 #[test]
 fn a_stopped_process_is_killed_proven_dead_and_restarted() {
     let bench = Bench::new("stopped");
-    let mut demo = bench.demo(9, &["--seed", "4"]);
+    // Long: a restart waits for its epoch to be synced, which a busy disk can hold up for seconds.
+    let mut demo = bench.demo(20, &["--seed", "4"]);
     for (turn, role) in ["strategy", "risk"].into_iter().enumerate() {
         demo.wait_second(1 + 3 * turn);
         let pid = bench.signal(role, Signal::SIGSTOP);

@@ -27,7 +27,7 @@ fn a_demo_balances_and_its_capture_replays_to_the_byte() {
 
     let replayed = replay::verify(&bench.data().join("capture"), &bench.data().join("host.toml")).unwrap();
     assert!(replayed.is_whole(), "{replayed}");
-    assert!(replayed.processes.len() == 3 && replayed.processes.iter().all(|one| one.outputs > 0), "{replayed}");
+    assert!(replayed.processes.len() == 4 && replayed.processes.iter().all(|one| one.outputs > 0), "{replayed}");
 }
 
 #[test]

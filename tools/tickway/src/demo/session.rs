@@ -26,7 +26,7 @@ use runtime::kill_file;
 use runtime::signal::stop_requested;
 use shm_layout::kill_page::Engager;
 use shm_layout::topology::Counts as RoleCounts;
-use shm_layout::types::Role;
+use shm_layout::types::{RejectReason, Role};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
