@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(config.timing().restarts_max, 5);
         assert_eq!(config.timing().stop_step_timeout_ns, 5_000_000_000);
         assert_eq!(recorder_mode(&file).unwrap(), RecorderMode::Tap);
-        assert_eq!(tail_bytes(&file).unwrap(), 4_194_304);
+        assert_eq!(tail_bytes(&file).unwrap(), 8_388_608);
         let text = DEMO.replace("restarts_max = 5", "restart_max = 5");
         let line = text.lines().position(|line| line.starts_with("restart_max")).unwrap() + 1;
         let file = HostFile::parse("demo.toml", &text).unwrap();

@@ -96,16 +96,17 @@ impl Running {
         kill(Pid::from_raw(self.pid() as i32), signal).expect("a child of this test takes signals");
     }
 
-    /// Waits until its standard error holds `text`.
+    /// Waits until a demo has told of its `second`th second, or of a later one: a starved one leaves some out.
     ///
     /// # Panics
     /// When it ends before, or hangs.
-    pub fn wait_for(&mut self, text: &str) {
+    pub fn wait_second(&mut self, second: usize) {
+        let told = |line: &str| line.strip_prefix("demo: ")?.split_once('/')?.0.parse::<usize>().ok();
         let started = monotonic_ns();
-        while !self.stderr().contains(text) {
+        while self.stderr().lines().filter_map(told).max().unwrap_or(0) < second {
             let ended = self.child.try_wait().expect("a child of this test can be waited for");
-            assert!(ended.is_none(), "ended ({ended:?}) before it said {text:?}: {}", self.stderr());
-            assert!(waited(started) < HANG, "did not say {text:?}: {}", self.stderr());
+            assert!(ended.is_none(), "ended ({ended:?}) before second {second}: {}", self.stderr());
+            assert!(waited(started) < HANG, "did not come to second {second}: {}", self.stderr());
             sleep(NAP);
         }
     }

@@ -15,7 +15,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Formatting, lints, every test, then loom in a target folder of its own.
+    /// Formatting, lints, the tests but for `system`, then loom in a target folder of its own.
     Test {
         /// Only the plain tests: no formatting, lints or loom.
         #[arg(long)]

@@ -79,7 +79,8 @@ impl World {
         for key in ["step", "wire"] {
             text = text.replacen(&format!("\n{key} = 65536\n"), &format!("\n{key} = 4096\n"), 1);
         }
-        text = text.replacen("segment_bytes = 16777216", "segment_bytes = 1048576\ntail_bytes = 1048576", 1);
+        text = text.replacen("segment_bytes = 16777216", "segment_bytes = 1048576", 1);
+        text = text.replacen("tail_bytes = 8388608", "tail_bytes = 1048576", 1);
         let file = HostFile::parse("demo.toml", &change(text)).unwrap();
         let (dir, page) = (tempfile::tempdir().unwrap(), SharedWords::heap(CONTROL_PAGE_WORDS));
         let _ = ControlPage::new(&page);

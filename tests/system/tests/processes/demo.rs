@@ -27,14 +27,14 @@ fn a_demo_balances_and_its_capture_replays_to_the_byte() {
 
     let replayed = replay::verify(&bench.data().join("capture"), &bench.data().join("host.toml")).unwrap();
     assert!(replayed.is_whole(), "{replayed}");
-    assert!(replayed.processes.len() == 3 && replayed.processes.iter().all(|one| one.outputs > 0), "{replayed}");
+    assert!(replayed.processes.len() == 4 && replayed.processes.iter().all(|one| one.outputs > 0), "{replayed}");
 }
 
 #[test]
 fn an_allocation_after_start_is_counted_where_it_happened() {
     let bench = Bench::new("allocate");
     let mut demo = bench.demo(5, &[]);
-    demo.wait_for("demo: 1/5");
+    demo.wait_second(1);
     let told = bench.about(&["debug", "allocate", "--role", "risk"]);
     assert_eq!(told.code, Some(0), "{}", told.stderr);
     bench.wait_for("risk", "allocation", |row| row["allocations_after_start"] == 1);
@@ -47,7 +47,7 @@ fn an_allocation_after_start_is_counted_where_it_happened() {
 fn an_interrupt_brings_it_to_rest_early() {
     let bench = Bench::new("interrupt");
     let mut demo = bench.demo(60, &[]);
-    demo.wait_for("demo: 3/60");
+    demo.wait_second(3);
     demo.signal(Signal::SIGINT);
     let report = report::good(&demo.wait());
     assert!(count(&report, "seconds") < 60 && count(&report, "orders.sent") > 0);
@@ -58,7 +58,7 @@ fn an_interrupt_brings_it_to_rest_early() {
 fn after_its_own_sigkill_the_venue_ends_and_the_next_demo_takes_over() {
     let bench = Bench::new("orphan");
     let mut demo = bench.demo(60, &[]);
-    demo.wait_for("demo: 2/60");
+    demo.wait_second(2);
     let port = format!("--group-port {}", 20_000 + demo.pid() % 20_000);
     assert_eq!(system::processes_naming(&port).len(), 1, "the venue");
     demo.signal(Signal::SIGKILL);

@@ -39,7 +39,7 @@ fn wait_flat(bench: &Bench) {
 fn an_engaged_kill_is_confirmed_and_no_order_follows_it() {
     let bench = Bench::new("kill");
     let mut demo = bench.demo(6, &["--seed", "5"]);
-    demo.wait_for("demo: 3/6");
+    demo.wait_second(3);
     let engaged = engage(&bench, 0);
     assert_eq!(engaged["confirmed"], true, "{engaged}");
     wait_flat(&bench);
@@ -55,8 +55,8 @@ fn an_engaged_kill_is_confirmed_and_no_order_follows_it() {
 fn a_kill_needs_neither_strategy_nor_risk() {
     for signal in [Signal::SIGKILL, Signal::SIGSTOP] {
         let bench = Bench::new("kill-alone");
-        let mut demo = bench.demo(6, &["--seed", "6"]);
-        demo.wait_for("demo: 3/6");
+        let mut demo = bench.demo(8, &["--seed", "6"]);
+        demo.wait_second(3);
         bench.signal("strategy", signal);
         bench.signal("risk", signal);
         let engaged = engage(&bench, 0);
@@ -72,7 +72,7 @@ fn a_kill_needs_neither_strategy_nor_risk() {
 fn without_a_gateway_a_kill_is_latched_but_unconfirmed() {
     let bench = Bench::new("kill-dead");
     let mut demo = bench.demo(6, &["--seed", "8"]);
-    demo.wait_for("demo: 3/6");
+    demo.wait_second(3);
     bench.signal("execution-gateway", Signal::SIGKILL);
     bench.wait_for("execution-gateway", "death", |row| row["state"] != "running");
     let engaged = engage(&bench, 1);

@@ -76,7 +76,7 @@ fn files_and_directories_that_cannot_be_used() {
 fn a_second_instance_of_the_name_leaves_the_first_in_peace() {
     let bench = Bench::new("second");
     let mut first = bench.demo(5, &[]);
-    first.wait_for("demo: 1/5");
+    first.wait_second(1);
     let mut command = bench.command(&["demo", "--json", "--seconds", "3", "--instance", bench.name(), "--data"]);
     let run = bench.start(command.arg(bench.folder().join("other"))).wait();
     assert_refused(&run, &[bench.name()]);

@@ -26,7 +26,7 @@ use runtime::kill_file;
 use runtime::signal::stop_requested;
 use shm_layout::kill_page::Engager;
 use shm_layout::topology::Counts as RoleCounts;
-use shm_layout::types::Role;
+use shm_layout::types::{RejectReason, Role};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -228,6 +228,7 @@ impl Running {
         for row in rows.iter().filter(|row| row.state != "running") {
             differences.push(format!("{} is {} at the end", row.name(), row.state));
         }
+        differences.extend(rows.iter().filter_map(|row| self.halted(row)));
         if let Err(failure) = launch::stop(&self.instance, &mut self.supervisor, launch::STOP) {
             differences.push(format!("stop: {failure}"));
         }
@@ -247,6 +248,14 @@ impl Running {
         let bytes = regions.bytes;
         let report = self.report(&counts, &rows, bytes)?;
         Ok(Report { equations, differences, kill, ..report }.sealed())
+    }
+
+    /// A gateway whose journal failed sends no order: what then balances is nothing.
+    fn halted(&self, row: &ProcessRow) -> Option<String> {
+        let label = format!("rejected.{}", RejectReason::JournalUnavailable.name());
+        let count = row.counter(&label).filter(|count| *count > 0)?;
+        let (name, log) = (row.name(), self.instance.log());
+        Some(format!("{name} refused {count} orders: its journal cannot be written; its log is in {}", log.display()))
     }
 
     fn read_journals(&self, counts: &mut Counts, differences: &mut Vec<String>) -> Result<(), Failure> {
