@@ -91,7 +91,7 @@ impl Subject for GatewaySubject {
             return Err(Stop::Snapshot { epoch, through });
         }
         self.trail.borrow_mut().start(through);
-        Ok(Gateway::continuing(settings, state, through))
+        Ok(Gateway::resumed(settings, state, through, &self.journal.memory(through)))
     }
 
     fn inputs(&self, capture: &Capture, step: &Step) -> Result<Vec<Input>, Stop> {
