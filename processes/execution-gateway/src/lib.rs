@@ -5,8 +5,10 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod backlog;
 pub mod config;
 pub mod counters;
+mod doubt;
 pub mod effects;
 pub mod io;
 pub mod machine;

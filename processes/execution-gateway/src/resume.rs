@@ -5,6 +5,7 @@
 //! It is read from the journal before the gateway runs. It holds until the venue's first answer: a venue that no longer
 //! has the session, or has less of it than was received, has begun another one, and nothing of this is used.
 
+use crate::backlog::Walk;
 use crate::config::Settings;
 use crate::machine::{Chain, Gateway};
 use crate::matches::Execution as Match;
@@ -189,6 +190,8 @@ impl Gateway {
             gateway.refs.learn(UserRef { row: rows.get(&used.root).copied().unwrap_or(NO_ROW), ..used });
         }
         if !live.is_empty() {
+            // What had no answer when the life before ended is in doubt; nothing connects before that is told.
+            gateway.backlog.begin(machine::Nanos(0), Walk::Doubt);
             gateway.sweeps.begin_all(gateway.refs.next(), machine::Nanos(0));
         }
         gateway.session.remember(memory.name, memory.resume_at());

@@ -22,7 +22,7 @@ const OPEN_ORDERS: usize = 0;
 const OWN: [&str; 5] = ["open_orders", "session_state", "journal_sequence", "durable_sequence", "unknown_orders"];
 
 /// The machine's counters. Those of the reject reasons come last.
-const COUNTED: [Counted; 30] = [
+const COUNTED: [Counted; 31] = [
     ("orders_sent", |c| c.orders_sent),
     ("replaces_sent", |c| c.replaces_sent),
     ("cancels_sent", |c| c.cancels_sent),
@@ -49,6 +49,7 @@ const COUNTED: [Counted; 30] = [
     ("logins_refused", |c| c.logins_refused),
     ("disconnects", |c| c.disconnects),
     ("unreconcilable", |c| c.unreconcilable),
+    ("unanswered", |c| c.unanswered),
     ("kills", |c| c.kills),
     ("leases_lost", |c| c.leases_lost),
     ("fences", |c| c.fences),

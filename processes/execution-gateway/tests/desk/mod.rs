@@ -23,6 +23,7 @@ pub const SHARE: i64 = 100_000_000;
 
 pub fn settings(durability: Durability) -> Settings {
     Settings {
+        gateway: 0,
         username: Alpha::padded(b"TICK01").unwrap(),
         password: Password(Alpha::padded(b"SECRET").unwrap()),
         firm: Alpha::padded(b"TICK").unwrap(),
@@ -57,8 +58,11 @@ pub struct Desk {
     risk_sequence: u64,
     counter: u32,
     pub risk_epoch: u32,
-    pub inputs: Vec<(Nanos, Input)>,
+    /// What the machine was given: an input, or its timer.
+    pub steps: Vec<(Nanos, Option<Input>)>,
     pub outputs: Vec<Output>,
+    /// Most outputs of one timer so far.
+    pub most: usize,
 }
 
 impl Desk {
@@ -80,8 +84,9 @@ impl Desk {
             risk_sequence: 0,
             counter: 0,
             risk_epoch: 1,
-            inputs: Vec::new(),
+            steps: Vec::new(),
             outputs: Vec::new(),
+            most: 0,
         }
     }
 
@@ -168,23 +173,49 @@ impl Desk {
         &self.stepper.machine
     }
 
+    /// Gives an input, what the socket says of its outputs, and then fires what is due, as the shell's next pass does.
     pub fn input(&mut self, input: Input) {
+        self.give(input);
+        self.timers();
+    }
+
+    /// Gives an input and what the socket says of its outputs; no timer fires.
+    pub fn give(&mut self, input: Input) {
         self.now = self.now.plus(1_000);
-        let now = self.now;
         let mut outputs = Vec::new();
-        self.stepper.input(now, &input, &mut |output| outputs.push(output));
-        self.inputs.push((now, input));
+        let at = self.stepper.input(self.now, &input, &mut |output| outputs.push(output));
+        let received = matches!(input, Input::Received(_));
+        let most = if received { Gateway::OUTPUTS_MAX } else { Gateway::TIMER_OUTPUTS_MAX };
+        assert!(outputs.len() <= most, "{} outputs of {input:?}", outputs.len());
+        self.steps.push((at, Some(input)));
         self.carry_out(outputs);
     }
 
-    /// Fires what is due, at most this often.
+    /// Fires the timer once, if it is due.
+    pub fn timer(&mut self) -> bool {
+        let mut outputs = Vec::new();
+        let Some(at) = self.stepper.timer(self.now, &mut |output| outputs.push(output)) else { return false };
+        self.check_timer(&outputs);
+        self.steps.push((at, None));
+        self.carry_out(outputs);
+        true
+    }
+
+    /// No timer asks the shell for more than it keeps free.
+    fn check_timer(&mut self, outputs: &[Output]) {
+        let of = |kind: fn(&Output) -> bool| outputs.iter().filter(|output| kind(output)).count();
+        let (sends, reports) = (of(|o| matches!(o, Output::Send(_))), of(|o| matches!(o, Output::Publish(_))));
+        assert!(outputs.len() <= Gateway::TIMER_OUTPUTS_MAX, "{} outputs of a timer", outputs.len());
+        assert!(sends <= Gateway::TIMER_SENDS_MAX && reports <= Gateway::TIMER_REPORTS_MAX, "{sends}, {reports}");
+        self.most = self.most.max(outputs.len());
+    }
+
+    /// Fires what is due, until nothing is.
     pub fn timers(&mut self) {
-        for _ in 0..200 {
-            let mut outputs = Vec::new();
-            if self.stepper.timer(self.now, &mut |output| outputs.push(output)).is_none() {
+        for _ in 0..10_000 {
+            if !self.timer() {
                 return;
             }
-            self.carry_out(outputs);
         }
         panic!("timers do not come to rest");
     }
@@ -195,7 +226,6 @@ impl Desk {
     }
 
     fn carry_out(&mut self, outputs: Vec<Output>) {
-        assert!(outputs.len() <= Gateway::OUTPUTS_MAX);
         let mut answers = Vec::new();
         self.outputs.extend(outputs.iter().copied());
         for output in outputs {
@@ -236,7 +266,7 @@ impl Desk {
                 Output::Finished => self.finished = true,
             }
         }
-        answers.into_iter().for_each(|answer| self.input(answer));
+        answers.into_iter().for_each(|answer| self.give(answer));
     }
 
     /// I1: the intent is journaled; I2: no number is handed over twice.
@@ -386,7 +416,8 @@ impl Desk {
 
     /// The fold of what was published is what the gateway itself holds.
     pub fn check_fold(&self) {
-        let mut fold = orders::state::OrdersState::with_capacity(64, 2, 2);
+        let capacity = self.gateway().orders().capacity();
+        let mut fold = orders::state::OrdersState::with_capacity(capacity, 2, 2);
         for execution in &self.published {
             fold.apply(execution).expect("the stream folds");
         }

@@ -54,7 +54,7 @@ fn check_gateways(file: &HostFile) -> Result<(), ConfigError> {
         let refused = |error: execution_gateway::config::SettingsError| {
             file.error_at(&format!("venues[{index}]"), error.to_string(), "correct the key")
         };
-        table.settings(venue, &symbols, usize::from(file.counts().strategies)).map_err(refused)?;
+        table.settings(index as u8, venue, &symbols, usize::from(file.counts().strategies)).map_err(refused)?;
     }
     Ok(())
 }
