@@ -56,6 +56,7 @@ pub struct Desk {
     sent_numbers: BTreeSet<u32>,
     venue_sequence: u64,
     risk_sequence: u64,
+    pub entry_sequence: u64,
     counter: u32,
     pub risk_epoch: u32,
     /// What the machine was given: an input, or its timer.
@@ -82,6 +83,7 @@ impl Desk {
             sent_numbers: BTreeSet::new(),
             venue_sequence: 1,
             risk_sequence: 0,
+            entry_sequence: 0,
             counter: 0,
             risk_epoch: 1,
             steps: Vec::new(),
@@ -159,6 +161,44 @@ impl Desk {
 
     pub fn accept_login(&mut self, sequence: u64) {
         self.frame(b'A', format!("{:>10}{:>20}", "SESSION001", sequence).as_bytes());
+    }
+
+    /// A new connection of the session: everything is answered that the gateway asks before it opens. `taken`: the numbers
+    /// below it are what the venue has taken.
+    pub fn reconnect(&mut self, taken: u32) {
+        let said = self.wire.len();
+        self.input(Input::Connected);
+        self.accept_login(self.venue_sequence);
+        self.says(&OutboundRepr::AccountQueryResponse(protocols::ouch::AccountQueryResponseRepr {
+            timestamp_ns: 1,
+            next_user_ref_num: taken,
+        }));
+        let probe = self.wire[said..].iter().find_map(|message| match message {
+            InboundRepr::EnableOrderEntry(probe) => Some(*probe),
+            _ => None,
+        });
+        if let Some(probe) = probe {
+            let (user_ref_num, firm) = (probe.user_ref_num, probe.firm);
+            let answer = protocols::ouch::EnableOrderEntryResponseRepr { timestamp_ns: 1, user_ref_num, firm };
+            self.says(&OutboundRepr::EnableOrderEntryResponse(answer));
+        }
+    }
+
+    pub fn cancelled_count(&self) -> usize {
+        self.wire.iter().filter(|message| matches!(message, InboundRepr::CancelOrder(_))).count()
+    }
+
+    /// An execution, before any timer.
+    pub fn give_execution(&mut self, user_ref_num: u32, quantity: u32) {
+        let bytes = self.sequenced(&executed(user_ref_num, quantity, 1));
+        let received = self.received(&bytes);
+        self.give(received);
+    }
+
+    /// Numbers that cancels named, in order.
+    pub fn cancelled(&self) -> Vec<u32> {
+        let number = |m: &InboundRepr| if let InboundRepr::CancelOrder(c) = m { Some(c.user_ref_num) } else { None };
+        self.wire.iter().filter_map(number).collect()
     }
 
     pub fn query_answer(&mut self, next_user_ref_num: u32) {
@@ -271,7 +311,7 @@ impl Desk {
 
     /// I1: the intent is journaled; I2: no number is handed over twice.
     fn check_order(&mut self, user_ref_num: u32) {
-        let journaled = self.journal.iter().any(|record| {
+        let journaled = self.journal.iter().rev().any(|record| {
             matches!(record, Record::Intent(intent) if intent.user_ref_num == user_ref_num && intent.flags == 0)
         });
         assert!(journaled, "I1: UserRefNum {user_ref_num} has no intent");
@@ -280,9 +320,14 @@ impl Desk {
 
     /// Bytes of the venue, as one read.
     pub fn bytes(&mut self, bytes: &[u8]) {
+        let received = self.received(bytes);
+        self.input(received);
+    }
+
+    fn received(&self, bytes: &[u8]) -> Input {
         let mut received = Received { receive_ns: self.now, length: bytes.len(), ..Received::default() };
         received.bytes[..bytes.len()].copy_from_slice(bytes);
-        self.input(Input::Received(received));
+        Input::Received(received)
     }
 
     pub fn frame(&mut self, packet_type: u8, payload: &[u8]) {
@@ -332,7 +377,8 @@ impl Desk {
     }
 
     pub fn request(&mut self, request: OrderRequest) {
-        self.input(Input::Entry { sequence: 1, request: Ok(request) });
+        self.entry_sequence += 1;
+        self.input(Input::Entry { sequence: self.entry_sequence, request: Ok(request) });
     }
 
     /// A new buy of strategy 0: its id.
