@@ -9,6 +9,7 @@ use crate::machine::{BACKLOG_STEP, Gateway, ROWS_STEP};
 use crate::user_refs::UserRef;
 use machine::Nanos;
 use orders::table::Row;
+use shm_layout::message::order::OrderCancelReplaceRequest;
 use shm_layout::types::RejectReason;
 
 /// What is done with each live order, once.
@@ -36,6 +37,8 @@ pub(crate) struct Backlog {
     durable_through: u64,
     /// A walk over the live orders, and the row that comes next.
     walk: Option<(Walk, usize)>,
+    /// A replace that the life before journaled and may have sent, and told nobody of: its number, and what it asks for.
+    pub untold: Option<(u32, OrderCancelReplaceRequest)>,
     /// When it was last touched.
     at: Nanos,
 }

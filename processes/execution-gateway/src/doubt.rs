@@ -13,7 +13,7 @@ use machine::Nanos;
 use orders::order::{Event, LiveState, Order, Outcome};
 use orders::table::Row;
 use protocols::ouch::{EnableOrderEntryRepr, InboundRepr};
-use shm_layout::message::order::OrderKind;
+use shm_layout::message::order::{OrderCancelReplaceRequest, OrderKind};
 use shm_layout::types::RejectReason;
 
 const fn in_doubt(order: &Order) -> bool {
@@ -27,6 +27,14 @@ impl Gateway {
         let stamps = self.stamps(RejectReason::None);
         if let Some(Outcome::Report { .. }) = self.apply_counted(now, row, &Event::SessionLost, &stamps, 0, emit) {
             self.counters.in_doubt += 1;
+        }
+        let own = |untold: &(u32, OrderCancelReplaceRequest)| self.orders.find(untold.1.orig_cl_ord_id) == Some(row);
+        let Some((number, replace)) = self.backlog.untold.take_if(|untold| own(untold)) else { return };
+        let (cl_ord_id, order_qty, price) = (replace.header.cl_ord_id, replace.order_qty, replace.price);
+        let event = Event::ReplaceRequested { cl_ord_id, order_qty, price };
+        let stamps = self.stamps(RejectReason::None);
+        if self.apply_counted(now, row, &event, &stamps, 0, emit).is_some() {
+            self.chains[row.index()].replacing = number;
         }
     }
 

@@ -37,6 +37,8 @@ pub struct Memory {
     /// The same of the last message, until its effect was told.
     preventing: Option<(u32, u32)>,
     executions: Vec<Match>,
+    /// The last new order or replace, and its number, until a report told of it: the life before ended between the two.
+    untold: Option<(u32, OrderRequest)>,
     last_cl_ord_ids: BTreeMap<u16, ClOrdId>,
 }
 
@@ -51,6 +53,7 @@ impl Default for Memory {
             prevented: BTreeMap::new(),
             preventing: None,
             executions: Vec::new(),
+            untold: None,
             last_cl_ord_ids: BTreeMap::new(),
         }
     }
@@ -81,6 +84,7 @@ impl Memory {
                 self.note_execution(execution);
             }
             Record::CancelReject(_) => self.told = true,
+            Record::NotSent(not_sent) => self.note_told(not_sent.cl_ord_id),
             Record::SessionEvent(event) if event.kind == SessionEvent::LOGIN => {
                 let name = protocols::Alpha(event.session);
                 if name != self.name || event.next_sequence < self.next_sequence {
@@ -91,6 +95,10 @@ impl Memory {
             }
             _ => {}
         }
+    }
+
+    fn note_told(&mut self, id: ClOrdId) {
+        self.untold = self.untold.filter(|(_, request)| request.header().cl_ord_id != id);
     }
 
     fn note_request(&mut self, words: &shm_layout::message::Words128, user_ref_num: u32) {
@@ -106,12 +114,14 @@ impl Memory {
             }
             OrderRequest::OrderCancelRequest(_) => return,
         };
+        self.untold = Some((user_ref_num, request));
         self.numbers.insert(header.cl_ord_id, user_ref_num);
         self.requests.insert(user_ref_num, used(header, user_ref_num, root, kind));
     }
 
     fn note_execution(&mut self, execution: &ExecutionRecord) {
         let report = &execution.report;
+        self.note_told(report.cl_ord_id);
         let Some(user_ref_num) = self.numbers.get(&report.cl_ord_id).copied() else { return };
         let match_number = execution.match_number;
         match ExecType::from_u8(report.exec_type) {
@@ -169,7 +179,10 @@ impl Gateway {
         for execution in &memory.executions {
             gateway.matches.insert(*execution);
         }
-        let live: Vec<orders::Order> = gateway.published.live_orders().copied().collect();
+        let mut live: Vec<orders::Order> = gateway.published.live_orders().copied().collect();
+        if let Some((_, OrderRequest::NewOrderSingle(new))) = &memory.untold {
+            live.push(orders::Order::new(new));
+        }
         let mut rows = BTreeMap::new();
         for order in &live {
             let row = gateway.orders.insert(*order).expect("orders_max is below the number of live orders");
@@ -182,6 +195,9 @@ impl Gateway {
             if root != 0 {
                 rows.insert(root, row.index() as u32);
             }
+        }
+        if let Some((number, OrderRequest::OrderCancelReplaceRequest(replace))) = memory.untold {
+            gateway.backlog.untold = Some((number, replace));
         }
         // Those of live orders last: where two numbers share a place, theirs is kept.
         let (alive, ended): (Vec<UserRef>, Vec<UserRef>) =

@@ -3,13 +3,13 @@
 
 mod desk;
 
-use desk::{Desk, settings};
+use desk::{Desk, SHARE, executed, settings};
 use execution_gateway::Input;
 use execution_gateway::config::Durability;
 use journal::Record;
 use journal::record::SessionEvent;
 use protocols::ouch::InboundRepr;
-use shm_layout::types::{OrdStatus, RejectReason};
+use shm_layout::types::{OrdStatus, Qty, RejectReason};
 
 const MS: u64 = 1_000_000;
 
@@ -81,4 +81,41 @@ fn a_venue_that_does_not_answer_the_query_or_the_probe_is_left_and_doubts_stay()
     desk.reconnect(number);
     assert_eq!((desk.status(id), desk.gateway().session_open()), (OrdStatus::Rejected, true));
     desk.check_fold();
+}
+
+/// A blackhole (row 40 of the fault matrix): nothing arrives any more, and nobody says so.
+#[test]
+fn a_silent_venue_is_given_up_within_its_time() {
+    let mut desk = Desk::open();
+    let id = desk.new_order(10);
+    desk.wait(14_900 * MS);
+    assert_eq!((desk.gateway().counters().silences, desk.status(id)), (0, OrdStatus::PendingNew));
+    desk.wait(200 * MS);
+    assert_eq!((desk.gateway().counters().silences, desk.status(id)), (1, OrdStatus::Unknown));
+}
+
+/// A reset in the middle of a message (row 41): wherever it is cut, the message is asked for again and counts once.
+#[test]
+fn a_connection_that_is_cut_in_a_message_gets_it_whole_on_the_next() {
+    let length = Desk::open().sequenced(&executed(1, 4, 1)).len();
+    for cut in 0..=length {
+        let mut desk = Desk::open();
+        let (id, number) = desk.working(10);
+        let message = desk.sequenced(&executed(number, 4, 1));
+        desk.bytes(&message[..cut]);
+        desk.input(Input::Disconnected);
+        desk.wait(600 * MS);
+        desk.input(Input::Connected);
+        let (_, sequence) = desk.login_request();
+        // The query's answer, the acceptance, the execution.
+        assert_eq!(sequence, if cut < length { 3 } else { 4 });
+        desk.accept_login(sequence);
+        if sequence == 3 {
+            desk.bytes(&message);
+        }
+        desk.query_answer(number + 1);
+        assert_eq!(desk.gateway().orders().get(id).unwrap().cum_qty, Qty(4 * SHARE), "cut at {cut}");
+        assert!(desk.gateway().session_open());
+        desk.check_fold();
+    }
 }

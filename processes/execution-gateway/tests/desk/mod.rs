@@ -64,6 +64,8 @@ pub struct Desk {
     pub outputs: Vec<Output>,
     /// Most outputs of one timer so far.
     pub most: usize,
+    /// Outputs left until it dies in the middle of a step.
+    left: Option<usize>,
 }
 
 impl Desk {
@@ -89,24 +91,16 @@ impl Desk {
             steps: Vec::new(),
             outputs: Vec::new(),
             most: 0,
+            left: None,
         }
     }
 
     /// The gateway dies; the next life continues its journal, from which it learns everything.
     pub fn second_life(mut self) -> Self {
-        let mut memory = execution_gateway::Memory::default();
-        let mut published = orders::state::OrdersState::with_capacity(64, 2, 2);
-        let mut rebuilt = journal::Rebuilt {
-            last_cl_ord_ids: vec![ClOrdId::NONE; 1024],
-            last_intent_sequences: vec![0; 1024],
-            ..journal::Rebuilt::default()
-        };
-        for (index, record) in self.journal.iter().enumerate() {
-            memory.note(record);
-            journal::rebuild::fold(index as u64 + 1, record, &mut published, &mut rebuilt).expect("the journal folds");
-        }
+        let (published, memory) = self.fold();
         let gateway = Gateway::resumed(settings(Durability::L0), published, self.journal.len() as u64, &memory);
         self.stepper = Stepper::new(gateway, self.now);
+        self.left = None;
         self.connects = 0;
         self.wire.clear();
         for (role, index) in [(Role::Risk, 0), (Role::Strategy, 0), (Role::Strategy, 1)] {
@@ -219,8 +213,41 @@ impl Desk {
         self.timers();
     }
 
+    /// The gateway dies after so many outputs more.
+    pub const fn dies_after(&mut self, outputs: usize) {
+        self.left = Some(outputs);
+    }
+
+    pub const fn is_dead(&self) -> bool {
+        matches!(self.left, Some(0))
+    }
+
+    /// The journal folds to what the gateway holds.
+    pub fn check_journal(&self) {
+        let (fold, _) = self.fold();
+        assert_eq!(fold.hash(), self.gateway().published().hash());
+    }
+
+    fn fold(&self) -> (orders::state::OrdersState, execution_gateway::Memory) {
+        let mut memory = execution_gateway::Memory::default();
+        let mut published = orders::state::OrdersState::with_capacity(64, 2, 2);
+        let mut rebuilt = journal::Rebuilt {
+            last_cl_ord_ids: vec![ClOrdId::NONE; 1024],
+            last_intent_sequences: vec![0; 1024],
+            ..journal::Rebuilt::default()
+        };
+        for (index, record) in self.journal.iter().enumerate() {
+            memory.note(record);
+            journal::rebuild::fold(index as u64 + 1, record, &mut published, &mut rebuilt).expect("the journal folds");
+        }
+        (published, memory)
+    }
+
     /// Gives an input and what the socket says of its outputs; no timer fires.
     pub fn give(&mut self, input: Input) {
+        if self.is_dead() {
+            return;
+        }
         self.now = self.now.plus(1_000);
         let mut outputs = Vec::new();
         let at = self.stepper.input(self.now, &input, &mut |output| outputs.push(output));
@@ -233,6 +260,9 @@ impl Desk {
 
     /// Fires the timer once, if it is due.
     pub fn timer(&mut self) -> bool {
+        if self.is_dead() {
+            return false;
+        }
         let mut outputs = Vec::new();
         let Some(at) = self.stepper.timer(self.now, &mut |output| outputs.push(output)) else { return false };
         self.check_timer(&outputs);
@@ -269,6 +299,11 @@ impl Desk {
         let mut answers = Vec::new();
         self.outputs.extend(outputs.iter().copied());
         for output in outputs {
+            match &mut self.left {
+                Some(0) => return,
+                Some(left) => *left -= 1,
+                None => {}
+            }
             match output {
                 Output::Journal { sequence, record } => {
                     self.journal.push(record);
