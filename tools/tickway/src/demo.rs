@@ -79,6 +79,9 @@ impl Arguments {
             let _ = print_failure(json, &failure);
             std::process::exit(130);
         })?;
+        if let Err(error) = runtime::affinity::become_cold() {
+            eprintln!("demo: {error}");
+        }
         let outcome = session::run(self);
         cleanup::sweep();
         match outcome {

@@ -95,8 +95,12 @@ impl Process {
         let anchor = page.anchor().ok_or_else(|| {
             RuntimeError::refused("the control page holds no clock anchor", "start the instance with its supervisor")
         })?;
-        if let Some(core) = arguments.core {
-            affinity::pin(core)?;
+        match arguments.core {
+            Some(core) => {
+                affinity::become_hot()?;
+                affinity::pin(core)?;
+            }
+            None => affinity::become_cold()?,
         }
         signal::install()?;
         let clock = Clock::new(anchor);
