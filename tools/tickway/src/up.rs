@@ -8,7 +8,7 @@ use crate::place::{Which, load_host};
 use crate::socket::{Request, Supervisor};
 use clap::Args;
 use runtime::child::{Pidfd, ProcessId};
-use runtime::instance::{self, Instance};
+use runtime::instance::{self, Instance, InstanceLock};
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -53,14 +53,7 @@ impl UpArguments {
         let file = load_host(&path)?;
         config::check(&file)?;
         let instance = Instance::of(&file);
-        if instance::live_instances().iter().any(|found| found.name == *instance.name()) {
-            let what = format!("instance {} is already running", instance.name());
-            return Err(Failure::new(
-                UNAVAILABLE,
-                what,
-                "stop it with `tickway down`, or choose another host.instance",
-            ));
-        }
+        InstanceLock::check_free(&instance)?;
         runtime::signal::install()?;
         let mut supervisor = launch::start(&instance, &path, &[])?;
         let started = launch::wait_until_running(&instance, &mut supervisor, Duration::from_secs(self.patience_s));

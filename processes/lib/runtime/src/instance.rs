@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! /dev/shm/tickway-<uid>/<instance>.lock        flock held by the supervisor; its text is the holder's pid
+//! <data>/instance.lock                          the same for the data directory: one instance at a time
 //! /dev/shm/tickway-<uid>/<instance>/            regions: <ring>.ring  status.<role>.<index>  image.<index>
 //!                                               journal_tail.<gateway>
 //! /var/tmp/tickway-<uid>/<instance>/            state/  journal/gateway-<i>/  capture/  snapshot/  log/
@@ -13,7 +14,7 @@ mod live;
 mod lock;
 
 pub use live::{Found, find, live_instances};
-pub use lock::InstanceLock;
+pub use lock::{InstanceLock, remove_dead_locks};
 
 use crate::config::{HostFile, InstanceName};
 use crate::error::RuntimeError;
@@ -185,6 +186,12 @@ impl Instance {
     #[must_use]
     pub fn lock_file(&self) -> PathBuf {
         self.locks.join(format!("{}.lock", self.name))
+    }
+
+    /// The lock file of the data directory: instances of different names must not share one.
+    #[must_use]
+    pub fn data_lock_file(&self) -> PathBuf {
+        self.data.join("instance.lock")
     }
 
     /// `os_id` of the control page: `tickway-<uid>-<instance>`.

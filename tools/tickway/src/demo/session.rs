@@ -21,7 +21,7 @@ use runtime::anchor::anchor_ns;
 use runtime::child::{Child, binary_path};
 use runtime::clock::monotonic_ns;
 use runtime::config::HostFile;
-use runtime::instance::{self, Instance, InstanceLock};
+use runtime::instance::{Instance, InstanceLock};
 use runtime::kill_file;
 use runtime::signal::stop_requested;
 use shm_layout::kill_page::Engager;
@@ -387,15 +387,15 @@ fn scanned(path: &Path, arguments: &Arguments) -> Result<Market, Failure> {
     Market::of_file(path, arguments.symbols.map_or(INSTRUMENTS_MAX, usize::from))
 }
 
-/// Takes the instance's lock and makes an empty data directory; an earlier demo's is emptied, anybody else's is refused.
+/// Takes the instance's locks and makes an empty data directory; an earlier demo's is emptied, anybody else's is refused.
 fn prepare(instance: &Instance) -> Result<InstanceLock, Failure> {
     let refuse = |what: String, cure: &str| Err(Failure::new(UNAVAILABLE, what, cure));
-    if let Some(found) = instance::live_instances().into_iter().find(|found| found.name == *instance.name()) {
-        let what = format!("instance {} is already running (supervisor pid {})", found.name, found.pid);
-        return refuse(what, "wait for it, stop it with `tickway down`, or choose another --instance");
-    }
-    let data = instance.data();
-    let is_empty = std::fs::read_dir(data).map_or(true, |mut entries| entries.next().is_none());
+    InstanceLock::check_free(instance)?;
+    let (data, data_lock) = (instance.data(), instance.data_lock_file());
+    // The lock file is no file of anybody's: a killed process left it.
+    let not_lock = |path: &PathBuf| *path != data_lock;
+    let paths = || std::fs::read_dir(data).map(|entries| entries.flatten().map(|entry| entry.path()));
+    let is_empty = paths().map_or(true, |mut paths| !paths.any(|path| not_lock(&path)));
     let marker = data.join(MARKER);
     if !is_empty && !marker.exists() {
         return refuse(format!("{} holds files that no demo made", data.display()), "name another --data");
@@ -403,8 +403,7 @@ fn prepare(instance: &Instance) -> Result<InstanceLock, Failure> {
     cleanup::remember_directory(instance.regions());
     instance.create_directories(0)?;
     let lock = InstanceLock::take(instance)?;
-    for entry in std::fs::read_dir(data).map_err(|error| Failure::file("list", data, &error))?.flatten() {
-        let path = entry.path();
+    for path in paths().map_err(|error| Failure::file("list", data, &error))?.filter(not_lock) {
         let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
         removed.map_err(|error| Failure::file("remove", &path, &error))?;
     }
