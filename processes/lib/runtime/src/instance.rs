@@ -18,6 +18,7 @@ pub use lock::{InstanceLock, remove_dead_locks};
 
 use crate::config::{HostFile, InstanceName};
 use crate::error::RuntimeError;
+use crate::mmap::check_free_space;
 use shm_layout::topology::RingId;
 use shm_layout::types::Role;
 use std::fs::DirBuilder;
@@ -96,6 +97,17 @@ impl Instance {
             made.map_err(|error| RuntimeError::file("create the directory", &path, error))?;
         }
         Ok(())
+    }
+
+    /// Refuses when the filesystem of the data directory, which need not exist yet, has less than `bytes` free.
+    ///
+    /// # Errors
+    /// With both figures and the way out.
+    pub fn check_data_space(&self, bytes: u64) -> Result<(), RuntimeError> {
+        match self.data.ancestors().find(|path| path.is_dir()) {
+            Some(directory) => check_free_space(directory, bytes),
+            None => Ok(()),
+        }
     }
 
     /// Directory of the regions.

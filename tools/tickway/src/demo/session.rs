@@ -85,6 +85,7 @@ impl Running {
         let base = Base::load(arguments)?;
         let instance = Instance::of(&base.file);
         BINARIES.iter().try_for_each(|name| binary_path(name).map(|_| ()))?;
+        instance.check_data_space(supervisor::config::journal_bytes(&base.file)?)?;
         let lock = prepare(&instance)?;
         let of_file = arguments.itch.as_deref().map(|path| scanned(path, arguments)).transpose()?;
         let anchor_before = anchor_ns();
@@ -244,7 +245,7 @@ impl Running {
         }
         let (equations, found) = verdict::judge(&counts);
         differences.extend(found);
-        let kill = self.kill(&rows, &counts.books);
+        let kill = self.kill(&counts.books);
         let bytes = regions.bytes;
         let report = self.report(&counts, &rows, bytes)?;
         Ok(Report { equations, differences, kill, ..report }.sealed())
@@ -273,21 +274,14 @@ impl Running {
         Ok(())
     }
 
-    fn kill(&self, rows: &[ProcessRow], books: &Books) -> report::Kill {
+    /// The kill, by its file and the journal: a release changes nothing of what the engagement came to.
+    fn kill(&self, books: &Books) -> report::Kill {
         let Ok(kill) = kill_file::open_read_only(&self.instance.kill_file()) else { return report::Kill::default() };
-        if !kill.engaged() {
-            return report::Kill { journal_sequence: books.kill_sequence, ..report::Kill::default() };
-        }
-        let engaged = Engager::ALL.iter().filter_map(|engager| kill.engagement(*engager));
-        let newest = engaged.max_by_key(|engagement| engagement.generation);
-        let gateway = rows.iter().find(|row| row.role == Role::ExecutionGateway);
-        let echo = gateway.and_then(|row| row.status.kill_echo());
-        let confirmed = echo.zip(newest).filter(|(echo, newest)| echo.generation == newest.generation);
-        report::Kill {
-            engaged: true,
-            journal_sequence: echo.map(|echo| echo.journal_sequence).or(books.kill_sequence),
-            confirmed_ns: confirmed.map(|(echo, newest)| echo.echoed_ns.0.saturating_sub(newest.engaged_ns.0)),
-        }
+        let engagements = Engager::ALL.iter().filter_map(|engager| kill.engagement(*engager));
+        let Some(newest) = engagements.max_by_key(|engagement| engagement.engaged_ns) else {
+            return report::Kill::default();
+        };
+        books.kill_of(&newest)
     }
 
     fn report(&self, counts: &Counts, rows: &[ProcessRow], bytes: u64) -> Result<Report, Failure> {
@@ -362,12 +356,15 @@ fn process(row: &ProcessRow) -> report::Process {
 fn positions(counts: &Counts) -> Vec<report::Position> {
     let (venue, journal, strategies) = (&counts.venue, &counts.journal, &counts.strategies);
     let symbols: BTreeSet<&String> = venue.positions.keys().chain(journal.positions.keys()).collect();
-    let decimal = |units: Option<&i128>| crate::position::units(units.copied().unwrap_or(0));
+    let whole = |units: Option<&i128>| {
+        let (units, share) = (units.copied().unwrap_or(0), counts::shares(1));
+        if units % share == 0 { i64::try_from(units / share).ok() } else { None }
+    };
     let row = |symbol: &String| report::Position {
         symbol: symbol.clone(),
-        quantity: venue.positions.get(symbol).copied().unwrap_or(0),
-        journal: decimal(journal.positions.get(symbol)),
-        strategy: decimal(strategies.positions.get(symbol)),
+        quantity: Some(venue.positions.get(symbol).copied().unwrap_or(0)),
+        journal: whole(journal.positions.get(symbol)),
+        strategy: whole(strategies.positions.get(symbol)),
     };
     symbols.into_iter().map(row).collect()
 }
