@@ -46,6 +46,17 @@ fn link_data(instance: &Instance) {
     }
 }
 
+/// Removes what [`start`] made for an instance that did not come to live; only an empty directory goes.
+pub fn unmake(instance: &Instance) {
+    let is_live = runtime::instance::live_instances().iter().any(|found| found.name == *instance.name());
+    let entries = std::fs::read_dir(instance.regions()).into_iter().flatten().flatten();
+    // Where a journal tail is kept, its directory and the way to its data are too.
+    if !is_live && entries.map(|entry| entry.file_name()).all(|name| name == DATA_LINK) {
+        let _ = std::fs::remove_file(instance.regions().join(DATA_LINK));
+        let _ = std::fs::remove_dir(instance.regions());
+    }
+}
+
 /// The instance as it now is.
 #[must_use]
 pub fn place_of(instance: &Instance) -> Place {
@@ -108,7 +119,7 @@ fn cause(supervisor_log: &Path) -> Option<String> {
     let log = supervisor_log.with_file_name(format!("{}.log", name.replace('/', ".")));
     let text = std::fs::read_to_string(log).ok()?;
     let words = text.lines().rev().find(|line| !line.trim().is_empty())?;
-    Some(format!("{name} did not start: {}", words.split_once(": ").map_or(words, |(_, words)| words)))
+    Some(format!("{name} did not start: {words}"))
 }
 
 /// The last lines of a log, without their stamps, as one.

@@ -82,6 +82,7 @@ impl UpArguments {
             }
             // The first failure is the one to tell.
             let _ = launch::stop(&instance, &mut supervisor, launch::STOP);
+            launch::unmake(&instance);
             return Err(failure);
         }
         let pid = supervisor.id().pid;
@@ -137,6 +138,7 @@ impl DownArguments {
             let what = format!("instance {name} did not end within {} s", self.patience_s);
             return Err(Failure::new(UNAVAILABLE, what, "see `tickway status` and its log, or wait longer"));
         }
+        launch::unmake(&place.instance);
         if self.json {
             output::json(json!({ "instance": name.as_str(), "supervisor_pid": found.pid, "stopped": true }))?;
         } else {

@@ -79,7 +79,7 @@ fn a_port_that_another_process_holds() {
     let holder = UdpSocket::bind("0.0.0.0:0").unwrap();
     let port = holder.local_addr().unwrap().port().to_string();
     let path = host(&bench, bench.name(), &bench.data(), &[("group_port = 0", &format!("group_port = {port}"))]);
-    assert_refused(&up(&bench, &path), &[69, 70, 71], &["group_port", &port, "feed-handler/0"]);
+    assert_refused(&up(&bench, &path), &[69, 70, 71, 74], &["group_port", &port, "feed-handler/0"]);
     drop(holder);
     bench.expect_nothing_left();
 }
