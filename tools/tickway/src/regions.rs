@@ -2,7 +2,7 @@
 //!
 //! A tool goes by the files alone: each region's header says what it is. It never registers as a reader and never stores.
 
-use crate::failure::{DATA_ERROR, Failure, UNAVAILABLE};
+use crate::failure::{DATA_ERROR, Failure, UNAVAILABLE, USAGE};
 use runtime::mmap::{Access, map_region};
 use runtime::ports::wiring;
 use shm_layout::region::{RegionHeader, RegionKind};
@@ -107,8 +107,13 @@ impl Regions {
     /// The ring of a name.
     ///
     /// # Errors
-    /// Names the rings that there are.
-    pub fn ring(&self, name: &str) -> Result<&RingRegion, Failure> {
+    /// Names the rings that there are; no name is a fault of usage.
+    pub fn ring(&self, name: Option<&str>) -> Result<&RingRegion, Failure> {
+        let Some(name) = name else {
+            let known: Vec<String> = self.rings.iter().map(|ring| ring.id.name()).collect();
+            let cure = if known.is_empty() { "this instance has none".to_owned() } else { known.join(", ") };
+            return Err(Failure::new(USAGE, "name a ring", format!("the rings are: {cure}")));
+        };
         let name = name.strip_suffix(".ring").unwrap_or(name);
         self.rings.iter().find(|ring| ring.id.name() == name).ok_or_else(|| {
             let known: Vec<String> = self.rings.iter().map(|ring| ring.id.name()).collect();

@@ -3,7 +3,8 @@
 mod list;
 mod tail;
 
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome, USAGE};
+use crate::place::{Place, Which};
 use clap::Subcommand;
 
 /// Rings
@@ -15,6 +16,12 @@ pub enum Command {
     Stat(list::StatArguments),
     /// Print the messages of a ring
     Tail(tail::Arguments),
+}
+
+/// The instance in which a ring is to be found; without an instance to list its rings, the want of a name is said alone.
+fn place(which: &Which, ring: Option<&str>) -> Result<Place, Failure> {
+    let unnamed = || Failure::new(USAGE, "name a ring, such as market_data.0", "`tickway ring ls` lists them");
+    which.find().map_err(|failure| if ring.is_none() { unnamed() } else { failure })
 }
 
 impl Command {

@@ -3,7 +3,7 @@
 //! core_affinity aborts the process on an id that the kernel does not know, so every id is first held against the CPUs
 //! that this process may use.
 
-use crate::config::{CoreSpec, WaitSpec};
+use crate::config::{ConfigError, CoreSpec, HostFile, WaitSpec};
 use crate::error::RuntimeError;
 use crate::wait::WaitStrategy;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -83,6 +83,26 @@ fn check_allowed(core: usize, allowed: &[usize]) -> Result<(), RuntimeError> {
     }
     let what = format!("CPU {core} is not one this process may use (it may use {})", listed(allowed));
     Err(RuntimeError::refused(what, "correct host.cores, or the cpuset or taskset of the shell"))
+}
+
+/// Refuses a host file that lists a CPU which this process may not use: to be asked before anything is started.
+///
+/// # Errors
+/// Names the file, the line and the item of `host.cores`.
+pub fn check_cores(file: &HostFile) -> Result<(), ConfigError> {
+    let CoreSpec::Listed(cores) = &file.host().cores else { return Ok(()) };
+    if cores.is_empty() {
+        return Err(file.error_at("host.cores", "no CPU is listed", "list CPU ids or write \"auto\""));
+    }
+    let allowed = allowed_cpus().map_err(|error| file.error_at("host.cores", error.to_string(), "mount /proc"))?;
+    match cores.iter().enumerate().find(|(_, core)| !allowed.contains(core)) {
+        None => Ok(()),
+        Some((place, core)) => {
+            let what = format!("CPU {core} is not one this process may use (it may use {})", listed(&allowed));
+            let cure = "list others or write \"auto\", or widen the cpuset or taskset of the shell";
+            Err(file.error_at(&format!("host.cores[{place}]"), what, cure))
+        }
+    }
 }
 
 fn listed(cpus: &[usize]) -> String {
@@ -166,6 +186,22 @@ mod tests {
         let plan = plan_over(&[0, 1, 2], 2, &listed, WaitSpec::Nap, 70).unwrap();
         assert_eq!((plan.cores, plan.wait), (vec![2, 1], WaitStrategy::Nap(70)));
         assert!(plan_over(&[0], 1, &CoreSpec::Listed(vec![]), WaitSpec::Auto, 50).is_err());
+    }
+
+    #[test]
+    fn a_listed_cpu_that_is_not_there_is_told_by_file_key_and_line() {
+        let first = allowed_cpus().unwrap()[0];
+        let read = |cores: &str| {
+            let text = include_str!("../../../../tuning/demo.toml").replace("cores = \"auto\"", cores);
+            HostFile::parse("host.toml", &text).unwrap()
+        };
+        check_cores(&read("cores = \"auto\"")).unwrap();
+        check_cores(&read(&format!("cores = [{first}]"))).unwrap();
+        let told = check_cores(&read(&format!("cores = [\n  {first},\n  5000,\n]"))).unwrap_err();
+        assert!(told.key == "host.cores[1]" && told.what.contains("CPU 5000"), "{told}");
+        let one = check_cores(&read("cores = [5000]")).unwrap_err();
+        assert_eq!(told.line, one.line + 2, "the item's own line: {told}");
+        assert_eq!(check_cores(&read("cores = []")).unwrap_err().key, "host.cores");
     }
 
     #[test]

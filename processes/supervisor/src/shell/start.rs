@@ -11,7 +11,7 @@ use crate::watch::Watched;
 use anyhow::{Context as _, anyhow};
 use machine::Stepper;
 use runtime::RuntimeError;
-use runtime::affinity::{CorePlan, plan_cores};
+use runtime::affinity::{CorePlan, check_cores, plan_cores};
 use runtime::child::{Pidfd, ProcessId, binary_path};
 use runtime::config::{ConfigError, HostFile};
 use runtime::instance::{Instance, InstanceLock};
@@ -66,9 +66,11 @@ pub fn start(options: &Options) -> Result<(Shell, StatusWriter), StartError> {
     let file = HostFile::load(&options.host).map_err(anyhow::Error::from)?;
     let checked = Checked::of(&file)?;
     let instance = Instance::of(&file);
+    // EX_TEMPFAIL: the instance is already running, or another one uses its data. Asked before anything is made.
+    let in_use = |error: RuntimeError| StartError { code: 75, error: error.into() };
+    InstanceLock::check_free(&instance).map_err(in_use)?;
     instance.create_directories(file.counts().gateways).map_err(anyhow::Error::from)?;
-    // EX_TEMPFAIL: the instance is already running.
-    let lock = InstanceLock::take(&instance).map_err(|error| StartError { code: 75, error: error.into() })?;
+    let lock = InstanceLock::take(&instance).map_err(in_use)?;
     let regions = take_regions(options, &instance, &file)?;
     let is_new = regions.adopted.is_none();
     let built = build(lock, instance.clone(), file.clone(), checked, regions);
@@ -96,6 +98,7 @@ impl Checked {
         for (role, _) in &processes {
             binary_path(&format!("tickway-{}", role.folder()))?;
         }
+        check_cores(file)?;
         let hot = processes.iter().filter(|(role, _)| *role != Role::Recorder).count();
         let host = file.host();
         let plan = plan_cores(hot, &host.cores, host.wait, host.nap_us.get() as u32)?;

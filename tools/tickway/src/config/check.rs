@@ -17,6 +17,7 @@ const OWNED: [&str; 6] = ["feed-handler", "strategy", "risk", "execution-gateway
 /// The first thing that is wrong, as `file:line: key: what; cure`.
 pub fn check(file: &HostFile) -> Result<(), Failure> {
     file.check_no_unowned(&OWNED)?;
+    runtime::affinity::check_cores(file)?;
     if file.has_table("feed-handler") {
         let table: FeedHandlerConfig = file.table("feed-handler")?;
         table.check().map_err(|error| file.error_at("feed-handler", error.to_string(), "correct the key"))?;

@@ -42,6 +42,8 @@ impl Base {
             }
         };
         let given = HostFile::parse(&name, &text)?;
+        // Before anything is made or started, and with the lines of the file as it was written.
+        config::check(&given)?;
         if given.venues().len() != 1 {
             let what = format!("{} venues are declared", given.venues().len());
             return Err(given.error_at("venues", what, "the demo simulates one: declare one [[venues]]").into());

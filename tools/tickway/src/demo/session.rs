@@ -21,7 +21,7 @@ use runtime::anchor::anchor_ns;
 use runtime::child::{Child, binary_path};
 use runtime::clock::monotonic_ns;
 use runtime::config::HostFile;
-use runtime::instance::{self, Instance, InstanceLock};
+use runtime::instance::{Instance, InstanceLock};
 use runtime::kill_file;
 use runtime::signal::stop_requested;
 use shm_layout::kill_page::Engager;
@@ -85,6 +85,7 @@ impl Running {
         let base = Base::load(arguments)?;
         let instance = Instance::of(&base.file);
         BINARIES.iter().try_for_each(|name| binary_path(name).map(|_| ()))?;
+        instance.check_data_space(supervisor::config::journal_bytes(&base.file)?)?;
         let lock = prepare(&instance)?;
         let of_file = arguments.itch.as_deref().map(|path| scanned(path, arguments)).transpose()?;
         let anchor_before = anchor_ns();
@@ -244,7 +245,7 @@ impl Running {
         }
         let (equations, found) = verdict::judge(&counts);
         differences.extend(found);
-        let kill = self.kill(&rows, &counts.books);
+        let kill = self.kill(&counts.books);
         let bytes = regions.bytes;
         let report = self.report(&counts, &rows, bytes)?;
         Ok(Report { equations, differences, kill, ..report }.sealed())
@@ -273,21 +274,14 @@ impl Running {
         Ok(())
     }
 
-    fn kill(&self, rows: &[ProcessRow], books: &Books) -> report::Kill {
+    /// The kill, by its file and the journal: a release changes nothing of what the engagement came to.
+    fn kill(&self, books: &Books) -> report::Kill {
         let Ok(kill) = kill_file::open_read_only(&self.instance.kill_file()) else { return report::Kill::default() };
-        if !kill.engaged() {
-            return report::Kill { journal_sequence: books.kill_sequence, ..report::Kill::default() };
-        }
-        let engaged = Engager::ALL.iter().filter_map(|engager| kill.engagement(*engager));
-        let newest = engaged.max_by_key(|engagement| engagement.generation);
-        let gateway = rows.iter().find(|row| row.role == Role::ExecutionGateway);
-        let echo = gateway.and_then(|row| row.status.kill_echo());
-        let confirmed = echo.zip(newest).filter(|(echo, newest)| echo.generation == newest.generation);
-        report::Kill {
-            engaged: true,
-            journal_sequence: echo.map(|echo| echo.journal_sequence).or(books.kill_sequence),
-            confirmed_ns: confirmed.map(|(echo, newest)| echo.echoed_ns.0.saturating_sub(newest.engaged_ns.0)),
-        }
+        let engagements = Engager::ALL.iter().filter_map(|engager| kill.engagement(*engager));
+        let Some(newest) = engagements.max_by_key(|engagement| engagement.engaged_ns) else {
+            return report::Kill::default();
+        };
+        books.kill_of(&newest)
     }
 
     fn report(&self, counts: &Counts, rows: &[ProcessRow], bytes: u64) -> Result<Report, Failure> {
@@ -362,12 +356,15 @@ fn process(row: &ProcessRow) -> report::Process {
 fn positions(counts: &Counts) -> Vec<report::Position> {
     let (venue, journal, strategies) = (&counts.venue, &counts.journal, &counts.strategies);
     let symbols: BTreeSet<&String> = venue.positions.keys().chain(journal.positions.keys()).collect();
-    let decimal = |units: Option<&i128>| crate::position::units(units.copied().unwrap_or(0));
+    let whole = |units: Option<&i128>| {
+        let (units, share) = (units.copied().unwrap_or(0), counts::shares(1));
+        if units % share == 0 { i64::try_from(units / share).ok() } else { None }
+    };
     let row = |symbol: &String| report::Position {
         symbol: symbol.clone(),
-        quantity: venue.positions.get(symbol).copied().unwrap_or(0),
-        journal: decimal(journal.positions.get(symbol)),
-        strategy: decimal(strategies.positions.get(symbol)),
+        quantity: Some(venue.positions.get(symbol).copied().unwrap_or(0)),
+        journal: whole(journal.positions.get(symbol)),
+        strategy: whole(strategies.positions.get(symbol)),
     };
     symbols.into_iter().map(row).collect()
 }
@@ -387,15 +384,15 @@ fn scanned(path: &Path, arguments: &Arguments) -> Result<Market, Failure> {
     Market::of_file(path, arguments.symbols.map_or(INSTRUMENTS_MAX, usize::from))
 }
 
-/// Takes the instance's lock and makes an empty data directory; an earlier demo's is emptied, anybody else's is refused.
+/// Takes the instance's locks and makes an empty data directory; an earlier demo's is emptied, anybody else's is refused.
 fn prepare(instance: &Instance) -> Result<InstanceLock, Failure> {
     let refuse = |what: String, cure: &str| Err(Failure::new(UNAVAILABLE, what, cure));
-    if let Some(found) = instance::live_instances().into_iter().find(|found| found.name == *instance.name()) {
-        let what = format!("instance {} is already running (supervisor pid {})", found.name, found.pid);
-        return refuse(what, "wait for it, stop it with `tickway down`, or choose another --instance");
-    }
-    let data = instance.data();
-    let is_empty = std::fs::read_dir(data).map_or(true, |mut entries| entries.next().is_none());
+    InstanceLock::check_free(instance)?;
+    let (data, data_lock) = (instance.data(), instance.data_lock_file());
+    // The lock file is no file of anybody's: a killed process left it.
+    let not_lock = |path: &PathBuf| *path != data_lock;
+    let paths = || std::fs::read_dir(data).map(|entries| entries.flatten().map(|entry| entry.path()));
+    let is_empty = paths().map_or(true, |mut paths| !paths.any(|path| not_lock(&path)));
     let marker = data.join(MARKER);
     if !is_empty && !marker.exists() {
         return refuse(format!("{} holds files that no demo made", data.display()), "name another --data");
@@ -403,8 +400,7 @@ fn prepare(instance: &Instance) -> Result<InstanceLock, Failure> {
     cleanup::remember_directory(instance.regions());
     instance.create_directories(0)?;
     let lock = InstanceLock::take(instance)?;
-    for entry in std::fs::read_dir(data).map_err(|error| Failure::file("list", data, &error))?.flatten() {
-        let path = entry.path();
+    for path in paths().map_err(|error| Failure::file("list", data, &error))?.filter(not_lock) {
         let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
         removed.map_err(|error| Failure::file("remove", &path, &error))?;
     }

@@ -29,7 +29,8 @@ pub struct ListArguments {
 #[derive(Args, Debug)]
 pub struct StatArguments {
     /// The ring, such as market_data.0
-    ring: String,
+    #[arg(value_name = "RING")]
+    ring: Option<String>,
     #[command(flatten)]
     which: Which,
     /// Milliseconds over which the rate is measured
@@ -172,9 +173,9 @@ impl StatArguments {
     /// # Errors
     /// When there is no such instance or ring.
     pub fn run(&self) -> Outcome {
-        let place = self.which.find()?;
+        let place = super::place(&self.which, self.ring.as_deref())?;
         let regions = Regions::open(place.instance.regions())?;
-        let ring = regions.ring(&self.ring)?;
+        let ring = regions.ring(self.ring.as_deref())?;
         let before = ring.published();
         std::thread::sleep(Duration::from_millis(self.interval_ms));
         let per_second = ring.published().saturating_sub(before) * 1_000 / self.interval_ms;

@@ -18,7 +18,8 @@ const NAP: Duration = Duration::from_millis(2);
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// The ring, such as execution.0
-    ring: String,
+    #[arg(value_name = "RING")]
+    ring: Option<String>,
     #[command(flatten)]
     which: Which,
     /// Print the last N messages
@@ -44,9 +45,9 @@ impl Arguments {
     /// # Errors
     /// When there is no such instance or ring.
     pub fn run(&self) -> Outcome {
-        let place = self.which.find()?;
+        let place = super::place(&self.which, self.ring.as_deref())?;
         let regions = Regions::open(place.instance.regions())?;
-        let ring = regions.ring(&self.ring)?;
+        let ring = regions.ring(self.ring.as_deref())?;
         let start = match (self.from, self.oldest) {
             (Some(sequence), _) => Start::After(sequence.saturating_sub(1)),
             (None, true) => Start::Oldest,
@@ -87,7 +88,8 @@ impl Arguments {
         if self.json {
             output::json(json!({ "kind": "lapped", "ring": kind.snake_name(), "sequence": from, "missed": missed }))
         } else {
-            output::line(&format!("{from} lapped: {missed} messages were overwritten before they were read"))
+            let missed = output::count(missed, "message");
+            output::line(&format!("{from} lapped: {missed} overwritten before the read"))
         }
     }
 }
