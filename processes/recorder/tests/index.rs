@@ -43,7 +43,10 @@ fn by_scan(folder: &Path, selection: &Selection) -> Vec<Line> {
     let mut lines = Vec::new();
     for file in files(folder).unwrap() {
         let mut carried: BTreeMap<RingId, u64> = BTreeMap::new();
-        let created = u64::from_le_bytes(fs::read(&file).unwrap()[24..32].try_into().unwrap());
+        let bytes = fs::read(&file).unwrap();
+        // A life that ended before its first write.
+        let Some(created) = bytes.get(24..32) else { continue };
+        let created = u64::from_le_bytes(created.try_into().unwrap());
         let visited = read_file(&file, |block, kind, ring, payload| {
             let stamp = carried.entry(ring).or_insert(created);
             // Where each kind of ring has its stamp, in bytes: the README of shm-layout.
