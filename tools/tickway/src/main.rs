@@ -4,10 +4,12 @@
 //! that steer go to the supervisor's socket; only `kill engage` acts by itself. Nothing here is on the path of an order.
 #![forbid(unsafe_code)]
 
+mod capture;
 mod config;
 mod debug;
 mod decode;
 mod demo;
+mod export;
 mod failure;
 mod journals;
 mod kill;
@@ -17,9 +19,11 @@ mod order;
 mod output;
 mod place;
 mod position;
+mod query;
 mod regions;
 mod ring;
 mod roster;
+mod schema;
 mod socket;
 mod status;
 mod strategy;
@@ -54,6 +58,10 @@ enum Command {
     #[command(subcommand)]
     Ring(ring::Command),
     #[command(subcommand)]
+    Schema(schema::Command),
+    #[command(subcommand)]
+    Capture(capture::Command),
+    #[command(subcommand)]
     Journal(journals::Command),
     #[command(subcommand)]
     Order(order::Command),
@@ -77,6 +85,8 @@ impl Command {
             Self::Up(command) => command.run(),
             Self::Down(command) => command.run(),
             Self::Ring(command) => command.run(),
+            Self::Schema(command) => command.run(),
+            Self::Capture(command) => command.run(),
             Self::Journal(command) => command.run(),
             Self::Order(command) => command.run(),
             Self::Position(command) => command.run(),

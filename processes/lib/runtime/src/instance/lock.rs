@@ -94,7 +94,6 @@ struct NamedLock {
 
 impl NamedLock {
     /// Takes the lock at `path` and writes `text` into it. What the holder wrote, when there is one.
-    #[expect(clippy::type_complexity, reason = "a fault of the system, or a holder")]
     fn take(path: &Path, text: &str) -> Result<Result<Self, Option<String>>, RuntimeError> {
         for _ in 0..FILES_MAX {
             let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
