@@ -1,0 +1,4 @@
+//! Our ring beside its peers.
+#![forbid(unsafe_code)]
+
+fn main() {}

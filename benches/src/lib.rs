@@ -1,0 +1,20 @@
+//! The latency harness: what is measured, beside which limit, and how sure one may be.
+//!
+//! ```text
+//! coordinator ── starts, per trial, one process per role, each pinned to its core
+//!    sender ═ lane ═▶ receiver      anchor ─ jitter floor ─ warm-up ─ measurement ─ anchor, all in the same processes
+//! ```
+//! A *trial* is one start of the processes. A measurement is at least five trials, each shown; a trial whose two anchors
+//! disagree, which did not get its cores, or whose work checksum is wrong is discarded and counted.
+//!
+//! Nothing here is linked into a product process. The harness never subtracts anything from a latency, never prints a
+//! percentile with fewer than ten samples above it, and never averages over placements of the cores.
+#![forbid(unsafe_code)]
+
+pub mod anchor;
+pub mod error;
+pub mod lane;
+pub mod meeting;
+pub mod timeline;
+
+pub use error::BenchError;
