@@ -15,6 +15,8 @@ pub mod anchor;
 pub mod error;
 pub mod lane;
 pub mod meeting;
+pub mod micro;
 pub mod timeline;
+pub mod work;
 
 pub use error::BenchError;
