@@ -2,7 +2,7 @@
 
 use crate::change::{Bbo, Capacity, Change, Changes, Error, Level};
 use crate::levels::{Levels, NONE, Place, owner_of};
-use crate::order_table::{Found, Order, OrderTable};
+use crate::order_table::{Order, OrderTable};
 use shm_layout::types::{InstrumentId, Price, Qty, Side};
 
 /// All books of one channel.
@@ -53,12 +53,12 @@ impl Book {
             Place::Between { .. } if self.levels.is_full() => return Err(Error::Capacity),
             Place::Between { better, worse } => self.levels.insert(instrument, side, price, better, worse),
         };
+        let bbo_changed = self.levels.best(owner_of(instrument, side)) == level;
         let node = self.levels.node_mut(level);
         node.qty += qty.0;
         node.orders += 1;
         let (level_qty, level_orders) = (Qty(node.qty), node.orders);
         self.orders.insert(slot, Order { reference, qty: qty.0, level });
-        let bbo_changed = self.levels.best(owner_of(instrument, side)) == level;
         Ok(Change { instrument, side, price, level_qty, level_orders, bbo_changed })
     }
 
@@ -151,7 +151,7 @@ impl Book {
 
     /// Takes `qty`, at most what it has, from an order; an order and a level end with their last quantity.
     #[inline]
-    fn take(&mut self, found: Found, qty: i64) -> Change {
+    fn take(&mut self, found: usize, qty: i64) -> Change {
         let Order { level, qty: left, .. } = *self.orders.get(found);
         let bbo_changed = self.levels.best_beside(level) == level;
         let (instrument, side, price) = self.levels.identity(level);
@@ -191,7 +191,8 @@ impl Book {
         if instrument.index() >= self.levels.instruments() {
             return Bbo::default();
         }
-        let [bid, ask] = [Side::Buy, Side::Sell].map(|side| self.best_of(owner_of(instrument, side)));
+        let bid = self.best_of(owner_of(instrument, Side::Buy));
+        let ask = self.best_of(owner_of(instrument, Side::Sell));
         Bbo { bid, ask }
     }
 

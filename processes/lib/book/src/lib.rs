@@ -6,7 +6,7 @@
 //! book that returned an error is unchanged.
 //!
 //! ```text
-//! reference ──▶ OrderTable (pages over a pool) ─▶ Levels (pool) ──▶ per instrument and side: best, treap, sorted list
+//! reference ──▶ OrderTable (open addressing) ──▶ Levels (pool) ──▶ per instrument and side: best, treap, sorted list
 //!               reference, qty, level            rank, qty, orders
 //! ```
 //!
