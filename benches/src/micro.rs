@@ -8,9 +8,11 @@
 
 mod figure;
 mod line;
+mod side;
 
 pub use figure::{Figure, Spread};
-pub use line::{against, heading, line};
+pub use line::{heading, line};
+pub use side::{compare, state, state_gain, state_ns, state_over};
 
 use runtime::clock::monotonic_ns;
 use std::hint::black_box;
@@ -36,54 +38,51 @@ pub fn measured_pass(workload: &mut (impl Workload + ?Sized)) -> u64 {
     black_box(black_box(workload).pass())
 }
 
+/// Runs `workload` for at least `slice_ns`; returns nanoseconds spent, operations done and the work's checksum.
+fn slice(workload: &mut (impl Workload + ?Sized), slice_ns: u64) -> (u64, u64, u64) {
+    let (mut spent, mut done, mut checksum) = (0, 0, 0_u64);
+    while spent < slice_ns {
+        workload.prepare();
+        let started = monotonic_ns();
+        let sum = measured_pass(workload);
+        spent += monotonic_ns() - started;
+        done += workload.operations();
+        checksum = checksum.rotate_left(1) ^ sum;
+    }
+    (spent, done, checksum)
+}
+
 /// Measures `workload` in `slices` slices of at least `slice_ns` each (after [`WARM_UP_SLICES`] more).
 ///
 /// # Panics
 /// Without slices, or when the workload has no operations.
-pub fn measure(name: &str, workload: &mut (impl Workload + ?Sized), slices: usize, slice_ns: u64) -> Figure {
-    assert!(slices > 0 && workload.operations() > 0, "nothing to measure");
-    let mut checksum = 0_u64;
-    let mut operations = 0;
-    let mut per_operation = Vec::with_capacity(slices);
-    for slice in 0..WARM_UP_SLICES + slices {
-        let (mut spent, mut done) = (0, 0);
-        while spent < slice_ns {
-            workload.prepare();
-            let started = monotonic_ns();
-            let sum = measured_pass(workload);
-            spent += monotonic_ns() - started;
-            done += workload.operations();
-            checksum = checksum.rotate_left(1) ^ sum;
-        }
-        if slice >= WARM_UP_SLICES {
-            per_operation.push(spent as f64 / done as f64);
-            operations += done;
-        }
-    }
-    Figure { name: name.to_owned(), operations, checksum, spread: Spread::of(per_operation) }
+pub fn measure(name: &str, workload: &mut dyn Workload, slices: usize, slice_ns: u64) -> Figure {
+    side_by_side(&mut [(name, workload)], slices, slice_ns).remove(0)
 }
 
 /// Measures several workloads in turns, so that a change of the machine's speed meets them all alike.
 ///
 /// # Panics
 /// As [`measure`].
-pub fn side_by_side(workloads: &mut [(&str, &mut dyn Workload)], rounds: usize, slice_ns: u64) -> Vec<Figure> {
-    let mut found: Vec<(u64, u64, Vec<f64>)> = vec![(0, 0, Vec::new()); workloads.len()];
-    for _ in 0..rounds {
-        for ((name, workload), (operations, checksum, slices)) in workloads.iter_mut().zip(&mut found) {
-            let figure = measure(name, *workload, 1, slice_ns);
-            *operations += figure.operations;
-            *checksum = checksum.rotate_left(1) ^ figure.checksum;
-            slices.push(figure.spread.median_ns);
+pub fn side_by_side(workloads: &mut [(&str, &mut dyn Workload)], slices: usize, slice_ns: u64) -> Vec<Figure> {
+    assert!(slices > 0 && workloads.iter().all(|(_, workload)| workload.operations() > 0), "nothing to measure");
+    let none = Figure { name: String::new(), operations: 0, checksum: 0, spread: Spread::of(vec![0.0]) };
+    let mut figures = vec![none; workloads.len()];
+    let mut found = vec![Vec::with_capacity(slices); workloads.len()];
+    for round in 0..WARM_UP_SLICES + slices {
+        for (index, (_, workload)) in workloads.iter_mut().enumerate() {
+            let (spent, done, checksum) = slice(&mut **workload, slice_ns);
+            figures[index].checksum = figures[index].checksum.rotate_left(1) ^ checksum;
+            if round >= WARM_UP_SLICES {
+                figures[index].operations += done;
+                found[index].push(spent as f64 / done as f64);
+            }
         }
     }
-    let figures = workloads.iter().zip(found).map(|((name, _), (operations, checksum, slices))| Figure {
-        name: (*name).to_owned(),
-        operations,
-        checksum,
-        spread: Spread::of(slices),
-    });
-    figures.collect()
+    for ((figure, (name, _)), slices) in figures.iter_mut().zip(workloads).zip(found) {
+        (figure.name, figure.spread) = ((*name).to_owned(), Spread::of(slices));
+    }
+    figures
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use super::Figure;
 #[must_use]
 pub fn heading() -> String {
     format!(
-        "{:<44} {:>9} {:>9} {:>9} {:>7} {:>12}  {:<16}",
-        "per operation, in ns", "median", "least", "most", "slices", "operations", "work checksum"
+        "{:<36} {:>10} {:>10} {:>10} {:>7} {:>12}  {:<16}",
+        "ns per operation", "median", "least", "most", "slices", "operations", "work checksum"
     )
 }
 
@@ -16,7 +16,7 @@ pub fn heading() -> String {
 pub fn line(figure: &Figure) -> String {
     let spread = &figure.spread;
     format!(
-        "{:<44} {:>9.2} {:>9.2} {:>9.2} {:>7} {:>12}  {:016x}",
+        "{:<36} {:>10.2} {:>10.2} {:>10.2} {:>7} {:>12}  {:016x}",
         figure.name,
         spread.median_ns,
         spread.least_ns,
@@ -25,11 +25,4 @@ pub fn line(figure: &Figure) -> String {
         figure.operations,
         figure.checksum
     )
-}
-
-/// `ours` in relation to `other`, of the same run: how often ours fits into the other.
-#[must_use]
-pub fn against(ours: &Figure, other: &Figure) -> String {
-    let ratio = other.spread.median_ns / ours.spread.median_ns;
-    format!("{} against {}: {ratio:.2} x", ours.name, other.name)
 }

@@ -83,35 +83,69 @@ pub fn generated_itch() -> Vec<u8> {
     bytes
 }
 
-/// Every field of an order message as one number; of others the header. The sum that a peer must reproduce.
+/// The fields of an order message that every decoder must read, as one number.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fields {
+    /// Locate code.
+    pub stock_locate: u16,
+    /// Nanoseconds since midnight.
+    pub timestamp_ns: u64,
+    /// The order (of a replace: the new one).
+    pub reference: u64,
+    /// The order that a replace ends, or the match of an execution; else 0.
+    pub other: u64,
+    /// Side byte of an add; else 0.
+    pub side: u8,
+    /// Shares added, executed or cancelled.
+    pub shares: u32,
+    /// Price with four decimals; 0 where there is none.
+    pub price: u32,
+}
+
+impl Fields {
+    /// One number that depends on every field.
+    #[inline]
+    #[must_use]
+    pub const fn sum(&self) -> u64 {
+        let head = self.timestamp_ns.wrapping_add((self.stock_locate as u64) << 48);
+        let terms = (self.shares as u64) << 20 ^ (self.price as u64) << 32 ^ self.side as u64;
+        head ^ terms ^ self.reference.wrapping_add(self.other.rotate_left(7))
+    }
+}
+
+/// Every field of an order message as one number; 0 of other messages.
+#[inline]
 #[must_use]
 pub fn sum_of(message: &itch::Message<'_>) -> u64 {
     use itch::Message as M;
-    let add = |reference: u64, side: u8, shares: u32, price: u32| {
-        reference.wrapping_add(u64::from(side)) ^ u64::from(shares) << 20 ^ u64::from(price) << 32
-    };
+    macro_rules! fields {
+        ($m:ident, $reference:ident $(, $field:ident: $value:expr)*) => {
+            Fields {
+                stock_locate: $m.stock_locate(),
+                timestamp_ns: $m.timestamp_ns(),
+                reference: $m.$reference(),
+                $($field: $value,)*
+                ..Fields::default()
+            }
+            .sum()
+        };
+    }
     match message {
         M::AddOrder(m) => {
-            m.timestamp_ns() + u64::from(m.stock_locate())
-                ^ add(m.order_reference_number(), m.side(), m.shares(), m.price())
-        }
-        M::AddOrderMpid(m) => {
-            m.timestamp_ns() + u64::from(m.stock_locate())
-                ^ add(m.order_reference_number(), m.side(), m.shares(), m.price())
+            fields!(m, order_reference_number, side: m.side(), shares: m.shares(), price: m.price())
         }
         M::OrderExecuted(m) => {
-            m.timestamp_ns() + u64::from(m.stock_locate())
-                ^ add(m.order_reference_number(), 0, m.executed_shares(), 0).wrapping_add(m.match_number())
+            fields!(m, order_reference_number, shares: m.executed_shares(), other: m.match_number())
         }
-        M::OrderCancel(m) => {
-            m.timestamp_ns() + u64::from(m.stock_locate()) ^ add(m.order_reference_number(), 0, m.cancelled_shares(), 0)
-        }
-        M::OrderDelete(m) => m.timestamp_ns() + u64::from(m.stock_locate()) ^ m.order_reference_number(),
-        M::OrderReplace(m) => {
-            m.timestamp_ns() + u64::from(m.stock_locate())
-                ^ add(m.new_order_reference_number(), 0, m.shares(), m.price())
-                    .wrapping_add(m.original_order_reference_number())
-        }
+        M::OrderCancel(m) => fields!(m, order_reference_number, shares: m.cancelled_shares()),
+        M::OrderDelete(m) => fields!(m, order_reference_number),
+        M::OrderReplace(m) => fields!(
+            m,
+            new_order_reference_number,
+            shares: m.shares(),
+            price: m.price(),
+            other: m.original_order_reference_number()
+        ),
         _ => 0,
     }
 }
