@@ -12,11 +12,26 @@
 #![forbid(unsafe_code)]
 
 pub mod anchor;
+pub mod child;
+pub mod cpu;
 pub mod error;
+pub mod figures;
+pub mod fingerprint;
+pub mod goal;
+pub mod host;
+pub mod jitter;
 pub mod lane;
 pub mod meeting;
 pub mod micro;
+pub mod recorder;
+pub mod report;
+pub mod role;
+pub mod schedule;
+mod scratch;
+pub mod self_test;
+pub mod suite;
 pub mod timeline;
+pub mod trial;
 pub mod work;
 
 pub use error::BenchError;

@@ -11,6 +11,7 @@
 use crate::BenchError;
 use runtime::clock::monotonic_ns;
 use shm_layout::ring::sync::{Ordering, SharedWords};
+use std::time::Duration;
 
 /// Words of the page.
 pub const MEETING_WORDS: usize = 128;
@@ -72,13 +73,25 @@ impl Meeting {
     /// # Errors
     /// When the trial was aborted, or a role does not come.
     pub fn barrier(&mut self) -> Result<(), BenchError> {
+        // Roles may share a core.
+        self.barrier_with(std::thread::yield_now)
+    }
+
+    /// As [`Self::barrier`], for a cold role, which leaves the core to others while it waits.
+    ///
+    /// # Errors
+    /// As [`Self::barrier`].
+    pub fn barrier_napping(&mut self, nap: Duration) -> Result<(), BenchError> {
+        self.barrier_with(|| std::thread::sleep(nap))
+    }
+
+    fn barrier_with(&mut self, wait: impl Fn()) -> Result<(), BenchError> {
         self.barriers += 1;
         self.words.fetch_add(ARRIVALS, 1, Ordering::AcqRel);
         let all = self.barriers * self.roles;
         let mut patience = self.patience();
         while self.words.load(ARRIVALS, Ordering::Acquire) < all {
-            // Roles may share a core.
-            std::thread::yield_now();
+            wait();
             patience.empty_poll()?;
         }
         Ok(())
