@@ -10,6 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["journal"],
     &["runtime"],
     &["feed-handler", "strategy", "risk", "execution-gateway", "recorder", "supervisor"],
+    &["benches"],
     &["exchange-sim", "tickway", "xtask"],
 ];
 

@@ -58,6 +58,7 @@ pub fn run(quick: bool) -> ExitCode {
             ])
             .env("RUSTFLAGS", "--cfg loom"),
         );
+        stage("instruction budgets", &mut cargo(&["run", "--quiet", "-p", "xtask", "--", "budgets", "--instructions"]));
     }
     println!("{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
     if total.failed == 0 && total.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
