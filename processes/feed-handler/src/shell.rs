@@ -34,6 +34,10 @@ use std::io;
 const DATAGRAMS_MAX: usize = 32;
 /// Timers of one duty cycle: a whole hold window that a filled gap releases goes out over several.
 const TIMERS_MAX: usize = 256;
+/// How long the request socket is read in every pass after a request.
+const REPLY_NS: u64 = 100_000_000;
+/// How often it is read otherwise: a read of an empty socket costs an idle pass half of its time.
+const REPLY_LOOK_NS: u64 = 1_000_000;
 /// How often counters and positions are published.
 const REPORT_NS: u64 = 1_000_000;
 /// Receive buffer asked of the kernel, in bytes: an opening burst of a few milliseconds.
@@ -54,6 +58,8 @@ pub struct Shell {
     page: ControlPageReader,
     realtime: RealtimeOffset,
     reported: Nanos,
+    /// When the request socket is read next, if nothing was requested.
+    look_for_replies: Nanos,
     stopping: bool,
     finished: bool,
     failure: Option<anyhow::Error>,
@@ -106,6 +112,7 @@ impl Shell {
             page: process.page.clone(),
             realtime,
             reported: Nanos(0),
+            look_for_replies: Nanos(0),
             stopping: false,
             finished: false,
             failure: None,
@@ -174,12 +181,19 @@ impl Shell {
     /// One datagram of each socket in turn, replies first: they are what a gap waits for.
     fn datagrams(&mut self, now: Nanos, work_count: &mut usize) -> io::Result<()> {
         let mut quiet = false;
+        let look = now >= self.look_for_replies;
+        if look {
+            self.look_for_replies = now.plus(REPLY_LOOK_NS);
+        }
         for _ in 0..DATAGRAMS_MAX / 2 {
             if quiet {
                 break;
             }
             quiet = true;
             for line in [Line::Reply, Line::A] {
+                if line == Line::Reply && !look && !self.outlet.awaits_reply(now, REPLY_NS) {
+                    continue;
+                }
                 if self.outlet.is_behind() {
                     return Ok(());
                 }

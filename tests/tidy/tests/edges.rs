@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["journal"],
     &["runtime"],
     &["feed-handler", "strategy", "risk", "execution-gateway", "recorder", "supervisor"],
-    &["exchange-sim", "tickway", "xtask"],
+    &["exchange-sim", "fused", "tickway", "xtask"],
 ];
 
 fn layer(name: &str) -> Option<usize> {

@@ -24,6 +24,7 @@ use crate::failure::{Failure, Finding, Outcome};
 use crate::output;
 use clap::Args;
 use report::Report;
+use runtime::placement::Placement;
 use std::path::PathBuf;
 
 /// Arguments of `demo`.
@@ -53,6 +54,9 @@ pub struct Arguments {
     /// Host file, instead of the demo's own
     #[arg(long, value_name = "FILE")]
     pub host: Option<PathBuf>,
+    /// What shares a process: processes (nothing), paired or fused, instead of the host file's
+    #[arg(long)]
+    pub placement: Option<Placement>,
     /// Name of the instance, instead of the host file's
     #[arg(long, value_name = "NAME")]
     pub instance: Option<String>,

@@ -26,6 +26,7 @@ pub mod instance;
 pub mod kill_file;
 pub mod log;
 pub mod mmap;
+pub mod placement;
 pub mod ports;
 pub mod process;
 pub mod references;

@@ -142,14 +142,18 @@ impl Process {
         Ok(WireTap { writer: self.writer(RingKind::Wire, 0)? })
     }
 
+    /// Says once in the log that pages could not be locked, with the first region's figures.
+    pub fn note_unlocked(&self) {
+        let unlocked = self.ports.unlocked();
+        let refused = unlocked.iter().find(|(_, outcome)| matches!(outcome, MlockOutcome::Refused { .. }));
+        if let Some((path, outcome)) = refused {
+            tracing::warn!("{}: pages are not locked: {outcome:?}", path.display());
+        }
+    }
+
     /// Runs the agent to its end, and says what ended.
     pub fn run(self, status: StatusWriter, agent: &mut impl Agent) {
-        for (path, outcome) in self.ports.unlocked() {
-            if let MlockOutcome::Refused { .. } = outcome {
-                tracing::warn!("{}: pages are not locked: {outcome:?}", path.display());
-                break;
-            }
-        }
+        self.note_unlocked();
         let around = RunLoop { clock: self.clock, status, wait: self.arguments.wait };
         run(agent, &around);
         alloc::stop_counting();

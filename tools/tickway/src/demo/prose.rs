@@ -120,8 +120,8 @@ fn latencies(report: &Report) -> String {
     }
     let steal = report.cpu_steal_pct.map_or_else(String::new, |pct| format!(", {pct:.2} % of the CPU stolen"));
     text.push_str(&format!(
-        "\n waiting: {}{steal}; {} orders of timers are not in these figures",
-        report.wait_strategy, report.timer_caused_orders
+        "\n placement: {}, waiting: {}{steal}; {} orders of timers are not in these figures",
+        report.placement, report.wait_strategy, report.timer_caused_orders
     ));
     text
 }

@@ -45,6 +45,8 @@ pub struct Report {
     pub allocations_after_start: BTreeMap<String, u64>,
     /// How hot processes waited.
     pub wait_strategy: String,
+    /// What shares a process: processes, paired or fused.
+    pub placement: String,
     /// Processes at the end.
     pub processes: Vec<Process>,
     /// The kill.
@@ -251,6 +253,7 @@ mod tests {
         "cpu_steal_pct",
         "allocations_after_start",
         "wait_strategy",
+        "placement",
         "processes",
         "kill.engaged",
         "kill.journal_sequence",
