@@ -100,7 +100,8 @@ fn plan_over(
     if pool.is_empty() {
         return Err(RuntimeError::refused("host.cores lists no CPU", "list CPU ids or write \"auto\""));
     }
-    let cores: Vec<usize> = (0..hot).map(|process| pool[process % pool.len()]).collect();
+    // Neighbours on the path share a CPU: a yield hands the order on, and only one hop waits for another CPU's turn.
+    let cores: Vec<usize> = (0..hot).map(|process| pool[process * pool.len().min(hot) / hot]).collect();
     // Cold processes nap: they take a spinning process's CPU when they wake, and give it back.
     let alone = pool.len() >= hot;
     let wait = match wait {
@@ -124,9 +125,9 @@ mod tests {
         let wide = plan(&[0, 1, 2, 3, 4], 4);
         assert_eq!((wide.cores.as_slice(), wide.wait), (&[1, 2, 3, 4][..], WaitStrategy::Spin));
         let narrow = plan(&[0, 1], 4);
-        assert_eq!((narrow.cores.as_slice(), narrow.wait), (&[0, 1, 0, 1][..], WaitStrategy::Yield));
+        assert_eq!((narrow.cores.as_slice(), narrow.wait), (&[0, 0, 1, 1][..], WaitStrategy::Yield));
         assert!(
-            narrow.line.contains("[0, 1, 0, 1]") && narrow.line.contains("yield") && narrow.line.contains("shared")
+            narrow.line.contains("[0, 0, 1, 1]") && narrow.line.contains("yield") && narrow.line.contains("shared")
         );
         let exact = plan(&[3, 7], 2);
         assert_eq!((exact.cores.as_slice(), exact.wait), (&[3, 7][..], WaitStrategy::Spin));
