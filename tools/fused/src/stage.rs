@@ -87,7 +87,7 @@ impl Stage {
         let (process, status) = Process::attach(role, arguments, &[])?;
         let around = status.loop_view();
         let shell = Shell::attach(&process, status)?;
-        process.note_unlocked();
+        process.settle_memory();
         around.set_state(ProcessState::Running);
         Ok(Self { shell, status: around, process })
     }

@@ -30,6 +30,7 @@ pub mod placement;
 pub mod ports;
 pub mod process;
 pub mod references;
+pub mod scheduler;
 pub mod signal;
 pub mod socket;
 pub mod store;

@@ -9,6 +9,7 @@ use crate::affinity::{CorePlan, plan_cores};
 use crate::config::{Host, HostFile};
 use crate::error::RuntimeError;
 use crate::ports::wiring;
+use crate::scheduler;
 use serde::{Deserialize, Serialize};
 use shm_layout::topology::Counts;
 use shm_layout::types::Role;
@@ -102,11 +103,15 @@ impl FromStr for Placement {
 /// Who runs where and waits how, by the host file; its line also says what shares a process.
 ///
 /// # Errors
-/// When a listed CPU is not one that this process may use.
+/// When a listed CPU is not one that this process may use, or the scheduling class does not go with the wait.
 pub fn plan(file: &HostFile) -> Result<CorePlan, RuntimeError> {
     let (host, counts): (&Host, Counts) = (file.host(), file.counts());
     let hot = host.placement.hot_processes(counts);
     let plan = plan_cores(hot, &host.cores, host.wait, host.nap_us.get() as u32)?;
+    if let Err(error) = scheduler::check(host.scheduler, plan.wait) {
+        let at = file.error_at("host.scheduler", error.to_string(), "correct the key");
+        return Err(RuntimeError::refused(at.to_string(), "see above"));
+    }
     let line = format!("placement: {}; {}", host.placement.described(), plan.line);
     Ok(CorePlan { line, ..plan })
 }

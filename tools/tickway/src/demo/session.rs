@@ -322,6 +322,11 @@ impl Running {
             positions: positions(counts),
             tick_to_order_ns: books.tick_to_order.figures(),
             timer_caused_orders: books.timer_caused,
+            parts_ns: report::Parts {
+                receive: books.receive.figures(),
+                path: books.path.figures(),
+                send: books.send.figures(),
+            },
             hops_ns: report::Hops {
                 market_data: books.market_data.figures(),
                 order_intent: books.order_intent.figures(),

@@ -2,6 +2,7 @@
 
 use super::value::{Slots, Within};
 use crate::placement::Placement;
+use crate::scheduler::Scheduler;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use shm_layout::topology::RingKind;
@@ -22,6 +23,9 @@ pub struct Host {
     /// How a hot process waits when a duty cycle found no work.
     #[serde(default)]
     pub wait: WaitSpec,
+    /// Scheduling class of the hot processes.
+    #[serde(default)]
+    pub scheduler: Scheduler,
     /// Which stages share a process.
     #[serde(default)]
     pub placement: Placement,
