@@ -12,6 +12,10 @@ use supervisor::rebuild::{self, Request};
 use supervisor::shell::{Options, Shell, StartError, start};
 use supervisor::{launch, regions};
 
+/// Shortest nap between two looks, in microseconds: deaths are looked for no more often, and each waking takes a hot
+/// process's CPU where they are shared.
+const NAP_US_MIN: u32 = 500;
+
 #[derive(Parser)]
 #[command(version, about = "Runs the processes of a Tickway instance: starts, watches and restarts them")]
 struct Arguments {
@@ -72,10 +76,6 @@ fn role(name: &str) -> Result<Role, String> {
     }
 }
 
-/// Nap of the supervisor's loop, in microseconds. Nothing that it decides is finer: a death shows on a pidfd after 0.4 ms,
-/// and each wake-up on a shared core is one that an order may have to wait for.
-const NAP_US: u32 = 1000;
-
 fn main() -> ExitCode {
     runtime::log::init();
     match Arguments::parse().verb {
@@ -123,7 +123,7 @@ fn run_foreground(arguments: &RunArguments) -> ExitCode {
     for line in shell.plan_lines() {
         launch::say(&line);
     }
-    let wait = WaitStrategy::Nap(NAP_US);
+    let wait = WaitStrategy::Nap((shell.file().host().nap_us.get() as u32).max(NAP_US_MIN));
     let around = RunLoop { clock: shell.clock(), status, wait };
     run(&mut shell, &around);
     around.status.set_state(ProcessState::Stopped);

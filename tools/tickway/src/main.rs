@@ -27,6 +27,7 @@ mod schema;
 mod socket;
 mod status;
 mod strategy;
+mod tick_to_order;
 mod up;
 
 use clap::{Parser, Subcommand};
@@ -73,8 +74,17 @@ enum Command {
     Kill(kill::Command),
     #[command(subcommand)]
     Config(config::Command),
+    #[command(subcommand)]
+    Bench(Bench),
     #[command(subcommand, hide = true)]
     Debug(debug::Command),
+}
+
+/// Measure this machine
+#[derive(Subcommand, Debug)]
+enum Bench {
+    /// From the feed handler's input to the order at the gateway, across real processes
+    TickToOrder(tick_to_order::Arguments),
 }
 
 impl Command {
@@ -93,6 +103,7 @@ impl Command {
             Self::Strategy(command) => command.run(),
             Self::Kill(command) => command.run(),
             Self::Config(command) => command.run(),
+            Self::Bench(Bench::TickToOrder(command)) => command.run(),
             Self::Debug(command) => command.run(),
         }
     }

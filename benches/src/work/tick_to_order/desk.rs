@@ -79,6 +79,7 @@ fn strategy_machine() -> StrategyMachine {
 
 fn gateway_settings() -> Settings {
     Settings {
+        gateway: 0,
         username: Alpha::padded(b"TICK01").expect("short"),
         password: Password(Alpha::padded(b"SECRET").expect("short")),
         firm: Alpha::padded(b"TICK").expect("short"),

@@ -135,20 +135,22 @@ fn plan_over(
     wait: WaitSpec,
     nap_us: u32,
 ) -> Result<CorePlan, RuntimeError> {
-    let (pool, cold_has_room) = match spec {
+    let pool = match spec {
         // The first CPU is left to the cold processes and the kernel, where that leaves each hot process one.
-        CoreSpec::Auto if allowed.len() > hot => (allowed[1..].to_vec(), true),
-        CoreSpec::Auto => (allowed.to_vec(), false),
+        CoreSpec::Auto if allowed.len() > hot => allowed[1..].to_vec(),
+        CoreSpec::Auto => allowed.to_vec(),
         CoreSpec::Listed(listed) => {
             listed.iter().try_for_each(|core| check_allowed(*core, allowed))?;
-            (listed.clone(), allowed.len() > hot)
+            listed.clone()
         }
     };
     if pool.is_empty() {
         return Err(RuntimeError::refused("host.cores lists no CPU", "list CPU ids or write \"auto\""));
     }
-    let cores: Vec<usize> = (0..hot).map(|process| pool[process % pool.len()]).collect();
-    let alone = pool.len() >= hot && cold_has_room;
+    // Neighbours on the path share a CPU: a yield hands the order on, and only one hop waits for another CPU's turn.
+    let cores: Vec<usize> = (0..hot).map(|process| pool[process * pool.len().min(hot) / hot]).collect();
+    // Cold processes nap: they take a spinning process's CPU when they wake, and give it back.
+    let alone = pool.len() >= hot;
     let wait = match wait {
         WaitSpec::Auto if alone => WaitStrategy::Spin,
         WaitSpec::Auto | WaitSpec::Yield => WaitStrategy::Yield,
@@ -165,16 +167,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spins_only_where_each_has_its_own_and_one_is_left() {
+    fn spins_only_where_each_has_its_own() {
         let plan = |allowed: &[usize], hot| plan_over(allowed, hot, &CoreSpec::Auto, WaitSpec::Auto, 50).unwrap();
         let wide = plan(&[0, 1, 2, 3, 4], 4);
         assert_eq!((wide.cores.as_slice(), wide.wait), (&[1, 2, 3, 4][..], WaitStrategy::Spin));
         let narrow = plan(&[0, 1], 4);
-        assert_eq!((narrow.cores.as_slice(), narrow.wait), (&[0, 1, 0, 1][..], WaitStrategy::Yield));
+        assert_eq!((narrow.cores.as_slice(), narrow.wait), (&[0, 0, 1, 1][..], WaitStrategy::Yield));
         assert!(
-            narrow.line.contains("[0, 1, 0, 1]") && narrow.line.contains("yield") && narrow.line.contains("shared")
+            narrow.line.contains("[0, 0, 1, 1]") && narrow.line.contains("yield") && narrow.line.contains("shared")
         );
-        assert_eq!(plan(&[3, 7], 2).wait, WaitStrategy::Yield, "nothing is left for the cold ones");
+        let exact = plan(&[3, 7], 2);
+        assert_eq!((exact.cores.as_slice(), exact.wait), (&[3, 7][..], WaitStrategy::Spin));
+        assert_eq!(plan(&[3, 7], 3).wait, WaitStrategy::Yield, "one more than CPUs: every process of a CPU yields");
     }
 
     #[test]

@@ -28,6 +28,13 @@ pub struct Reports {
     pub replaced: u64,
 }
 
+/// A request that was journaled and not yet told to be sent.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    is_new: bool,
+    read_ns: Nanos,
+}
+
 /// What the journals say.
 #[derive(Clone, Debug, Default)]
 pub struct Books {
@@ -51,8 +58,14 @@ pub struct Books {
     pub order_intent: Samples,
     /// Risk's read to the gateway's record.
     pub order_entry: Samples,
-    /// Requests journaled and not yet told to be sent: whether each is a NewOrderSingle.
-    waiting: BTreeMap<ClOrdId, VecDeque<bool>>,
+    /// Kernel receive stamp of the cause to the feed handler's read.
+    pub receive: Samples,
+    /// Feed handler's read to the gateway's: the way through the four stages, without a socket.
+    pub path: Samples,
+    /// Gateway's read to the return of the write: encoded, journaled and handed to the kernel.
+    pub send: Samples,
+    /// Requests journaled and not yet told to be sent: for a NewOrderSingle that a tick caused, when the gateway read it.
+    waiting: BTreeMap<ClOrdId, VecDeque<Waiting>>,
 }
 
 impl Books {
@@ -99,27 +112,29 @@ impl Books {
         let Ok(request) = OrderRequest::decode(&intent.request) else { return };
         let header = request.header();
         let is_new = matches!(request, OrderRequest::NewOrderSingle(_));
-        self.waiting.entry(header.cl_ord_id).or_default().push_back(is_new);
+        self.waiting.entry(header.cl_ord_id).or_default().push_back(Waiting { is_new, read_ns: intent.now_ns });
         if !is_new || header.receive_ns == Nanos(0) {
             return;
         }
         let (feed, strategy, risk) = (header.feed_delta_ns, header.strategy_delta_ns, header.risk_delta_ns);
         self.market_data.add(u64::from(strategy.saturating_sub(feed)));
         self.order_intent.add(u64::from(risk.saturating_sub(strategy)));
-        self.order_entry.add(u64::from(intent.now_ns.delta_from(header.receive_ns).saturating_sub(risk)));
+        let gateway = intent.now_ns.delta_from(header.receive_ns);
+        self.order_entry.add(u64::from(gateway.saturating_sub(risk)));
+        self.receive.add(u64::from(feed));
+        self.path.add(u64::from(gateway.saturating_sub(feed)));
     }
 
     fn sent(&mut self, sent: &Sent) {
-        let is_new = self.waiting.get_mut(&sent.cl_ord_id).and_then(VecDeque::pop_front).unwrap_or(false);
-        if !is_new {
-            return;
-        }
+        let waiting = self.waiting.get_mut(&sent.cl_ord_id).and_then(VecDeque::pop_front);
+        let Some(Waiting { read_ns, .. }) = waiting.filter(|waiting| waiting.is_new) else { return };
         self.sent += 1;
         self.sent_new.insert(sent.user_ref_num, sent.cl_ord_id);
         if sent.receive_ns == Nanos(0) {
             self.timer_caused += 1;
         } else {
             self.tick_to_order.add(sent.send_ns.0.saturating_sub(sent.receive_ns.0));
+            self.send.add(sent.send_ns.0.saturating_sub(read_ns.0));
         }
     }
 
@@ -192,6 +207,8 @@ mod tests {
         assert_eq!(books.market_data.figures().max, Some(250));
         assert_eq!(books.order_intent.figures().max, Some(550));
         assert_eq!(books.order_entry.figures().max, Some(600));
+        let parts = [&books.receive, &books.path, &books.send].map(|part| part.figures().max);
+        assert_eq!(parts, [Some(100), Some(1_400), Some(500)], "together the 2000 from receipt to write");
     }
 
     #[test]

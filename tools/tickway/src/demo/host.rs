@@ -52,6 +52,14 @@ impl Base {
         if let Some(instance) = &arguments.instance {
             set(&mut table, "host", "instance", instance.clone().into());
         }
+        // Whatever the file says of its venue: the demo puts the simulated one in its place.
+        if let Some(venue) = table.get_mut("venues").and_then(Toml::as_array_mut).and_then(|venues| venues.first_mut())
+        {
+            venue.as_table_mut().expect("a venue is a table").insert("simulated".to_owned(), true.into());
+        }
+        if let Some(placement) = &arguments.placement {
+            set(&mut table, "host", "placement", placement.to_string().into());
+        }
         if let Some(data) = &arguments.data {
             let data = std::path::absolute(data).map_err(|error| Failure::file("find", data, &error))?;
             set(&mut table, "paths", "data", data.display().to_string().into());

@@ -111,6 +111,9 @@ fn latencies(report: &Report) -> String {
     table.set_header(["latency", "samples", "p50", "p99", "p99.9", "max"]);
     let rows = [
         ("tick to order", &report.tick_to_order_ns),
+        ("  socket to feed handler", &report.parts_ns.receive),
+        ("  feed handler to gateway", &report.parts_ns.path),
+        ("  gateway to socket", &report.parts_ns.send),
         ("hop market_data", &report.hops_ns.market_data),
         ("hop order_intent", &report.hops_ns.order_intent),
         ("hop order_entry", &report.hops_ns.order_entry),
@@ -128,7 +131,8 @@ fn latencies(report: &Report) -> String {
     }
     let steal = report.cpu_steal_pct.map_or_else(String::new, |pct| format!(", {pct:.2} % of the CPU stolen"));
     text.push_str(&format!(
-        "\n waiting: {}{steal}; not in these figures: {} that a timer caused",
+        "\n placement: {}, waiting: {}{steal}; not in these figures: {} that a timer caused",
+        report.placement,
         report.wait_strategy,
         count(report.timer_caused_orders, "order")
     ));

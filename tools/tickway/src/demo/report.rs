@@ -35,6 +35,8 @@ pub struct Report {
     pub tick_to_order_ns: Figures,
     /// Orders that a timer caused; they are not in `tick_to_order_ns`.
     pub timer_caused_orders: u64,
+    /// Its three parts.
+    pub parts_ns: Parts,
     /// From one process's read to the next one's.
     pub hops_ns: Hops,
     /// The machine's own yardstick.
@@ -45,6 +47,8 @@ pub struct Report {
     pub allocations_after_start: BTreeMap<String, u64>,
     /// How hot processes waited.
     pub wait_strategy: String,
+    /// What shares a process: processes, paired or fused.
+    pub placement: String,
     /// Processes at the end.
     pub processes: Vec<Process>,
     /// The kill.
@@ -125,6 +129,17 @@ pub struct Position {
     pub journal: Option<i64>,
     /// By the strategies.
     pub strategy: Option<i64>,
+}
+
+/// Parts of tick to order.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Parts {
+    /// Kernel receive stamp to the feed handler's read: what the socket adds before.
+    pub receive: Figures,
+    /// Feed handler's read to the gateway's: the four stages and the hops between them.
+    pub path: Figures,
+    /// Gateway's read to the return of the write: what journal and socket add after.
+    pub send: Figures,
 }
 
 /// Hops between processes.
@@ -254,6 +269,7 @@ mod tests {
         "cpu_steal_pct",
         "allocations_after_start",
         "wait_strategy",
+        "placement",
         "processes",
         "kill.engaged",
         "kill.released",

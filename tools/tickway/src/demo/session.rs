@@ -16,13 +16,14 @@ use crate::ledger::{self, JournalFiles};
 use crate::regions::Regions;
 use crate::roster::{self, ProcessRow};
 use crate::socket::{Request, Supervisor};
-use runtime::affinity::{CorePlan, plan_cores};
+use runtime::affinity::CorePlan;
 use runtime::anchor::anchor_ns;
 use runtime::child::{Child, binary_path};
 use runtime::clock::monotonic_ns;
 use runtime::config::HostFile;
 use runtime::instance::{Instance, InstanceLock};
 use runtime::kill_file;
+use runtime::placement;
 use runtime::signal::stop_requested;
 use shm_layout::kill_page::Engager;
 use shm_layout::topology::Counts as RoleCounts;
@@ -38,7 +39,7 @@ const START: Duration = Duration::from_secs(30);
 /// Nap between two looks.
 const NAP: Duration = Duration::from_millis(10);
 /// Binaries that a demo starts.
-const BINARIES: [&str; 8] = [
+const BINARIES: [&str; 9] = [
     "exchange-sim",
     "tickway-supervisor",
     "tickway-feed-handler",
@@ -46,6 +47,7 @@ const BINARIES: [&str; 8] = [
     "tickway-risk",
     "tickway-execution-gateway",
     "tickway-recorder",
+    "tickway-fused",
     "tickway",
 ];
 
@@ -138,9 +140,7 @@ impl Running {
     }
 
     fn plan(&self) -> Result<CorePlan, Failure> {
-        let (host, counts) = (self.file.host(), self.counts());
-        let hot = usize::from(counts.feed_handlers) + usize::from(counts.strategies) + usize::from(counts.gateways) + 1;
-        Ok(plan_cores(hot, &host.cores, host.wait, host.nap_us.get() as u32)?)
+        Ok(placement::plan(&self.file)?)
     }
 
     /// Waits until the gateway is logged in and the feed handler has heard the venue.
@@ -316,6 +316,11 @@ impl Running {
             positions: positions(counts),
             tick_to_order_ns: books.tick_to_order.figures(),
             timer_caused_orders: books.timer_caused,
+            parts_ns: report::Parts {
+                receive: books.receive.figures(),
+                path: books.path.figures(),
+                send: books.send.figures(),
+            },
             hops_ns: report::Hops {
                 market_data: books.market_data.figures(),
                 order_intent: books.order_intent.figures(),
@@ -327,6 +332,7 @@ impl Running {
                 .iter()
                 .map(|row| (row.name(), row.status.allocations_after_start()))
                 .collect(),
+            placement: self.file.host().placement.to_string(),
             wait_strategy: self.plan()?.wait.to_string(),
             processes: rows.iter().map(process).collect(),
             regions: backing(self.instance.regions(), bytes),
