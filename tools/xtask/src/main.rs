@@ -16,7 +16,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Formatting, lints, the tests but for `system`, then loom in a target folder of its own.
+    /// Formatting, lints, the tests, loom in a target folder of its own, and the instruction budgets.
     Test {
         /// Only the plain tests: no formatting, lints or loom.
         #[arg(long)]
