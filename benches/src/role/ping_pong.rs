@@ -59,9 +59,8 @@ pub(super) fn ping<const W: usize, S: Sender<W>, R: Receiver<W>>(
     let mut words = [0; W];
     fill(1, &mut words);
     let mut pinger = Pinger { there, back, patience: meeting.patience(), counts: Counts::default(), words };
-    let mut batches_ps = Vec::with_capacity(1 << 20);
-    // Made present, so that no page fault falls into a batch.
-    batches_ps.resize(1 << 20, 0);
+    // Stored to, so that its pages are present and no fault falls into a batch.
+    let mut batches_ps = vec![1; 1 << 20];
     batches_ps.clear();
     let interval_us = (half_ms * 1_000 / INTERVALS as u64).max(1);
     let mut recorder = Recorder::new(INTERVALS, interval_us, line.ticks(interval_us * 1_000).max(1));

@@ -4,6 +4,7 @@
 //! that steer go to the supervisor's socket; only `kill engage` acts by itself. Nothing here is on the path of an order.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod config;
 mod debug;
 mod decode;
@@ -65,6 +66,7 @@ enum Command {
     Kill(kill::Command),
     #[command(subcommand)]
     Config(config::Command),
+    Bench(bench::Arguments),
     #[command(subcommand, hide = true)]
     Debug(debug::Command),
 }
@@ -83,6 +85,7 @@ impl Command {
             Self::Strategy(command) => command.run(),
             Self::Kill(command) => command.run(),
             Self::Config(command) => command.run(),
+            Self::Bench(command) => command.run(),
             Self::Debug(command) => command.run(),
         }
     }
