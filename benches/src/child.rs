@@ -4,7 +4,7 @@
 //! prints its outcomes as one line of JSON and never anything else on standard output.
 
 use crate::BenchError;
-use crate::lane::{Lane, LaneSpec, Payload, ProcessLane, Receiver, Sender, ThreadLane};
+use crate::lane::{Lane, LaneSpec, Payload, ProcessLane, ThreadLane};
 use crate::meeting::Meeting;
 use crate::role;
 use crate::trial::{Role, RoleOutcome, TrialSpec, Work};
@@ -130,20 +130,21 @@ fn play_threads<const W: usize, L: ThreadLane<W>>(
     })
 }
 
-/// Plays one role, as ordered on the command line, and prints its outcome.
+/// Plays one role, as ordered on the command line, and prints its outcome, or on standard error why not; true when it was
+/// played.
 #[must_use]
-pub fn serve(registry: &[LaneEntry], order: &str) -> ExitCode {
+pub fn serve(registry: &[LaneEntry], order: &str) -> bool {
     let played = serde_json::from_str::<Order>(order)
         .map_err(|error| BenchError::new(format!("bench child: {error}"), "this command is started by `tickway bench`"))
         .and_then(|order| play(registry, &order));
     match played {
         Ok(line) => {
             println!("{line}");
-            ExitCode::SUCCESS
+            true
         }
         Err(error) => {
             eprintln!("bench child: {error}");
-            ExitCode::FAILURE
+            false
         }
     }
 }
@@ -167,8 +168,6 @@ fn play(registry: &[LaneEntry], order: &Order) -> Result<String, BenchError> {
 pub fn take_over(registry: &[LaneEntry]) -> Option<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (head, order) = arguments.split_at_checked(CHILD_ARGUMENTS.len())?;
-    (head == CHILD_ARGUMENTS && order.len() == 1).then(|| serve(registry, &order[0]))
+    (head == CHILD_ARGUMENTS && order.len() == 1)
+        .then(|| if serve(registry, &order[0]) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
-
-/// A lane's ends, for tests of a lane: that the traits fit is a fact of the types.
-pub fn assert_lane<const W: usize, S: Sender<W>, R: Receiver<W>>(_: &S, _: &R) {}

@@ -63,6 +63,9 @@ pub struct Host {
     pub program: PathBuf,
     /// Lanes that the binary knows.
     pub registry: Vec<LaneEntry>,
+    /// Whether a trial must have had its cores and kept their placement. False only where no figure is read: tests of the
+    /// work on busy machines.
+    pub strict: bool,
 }
 
 impl Host {
@@ -92,7 +95,7 @@ impl Host {
         let program = std::env::current_exe().map_err(|error| {
             BenchError::new(format!("this program's file is unknown: {error}"), "see /proc/self/exe")
         })?;
-        Ok(Self { timeline: Timeline::measure(), cores, restarts, program, registry: registry.to_vec() })
+        Ok(Self { timeline: Timeline::measure(), cores, restarts, program, registry: registry.to_vec(), strict: true })
     }
 
     fn entry(&self, name: &str) -> Result<&LaneEntry, BenchError> {
@@ -115,7 +118,7 @@ impl Host {
                 break;
             }
             let outcomes = self.run(entry, plan)?;
-            match judge(number, plan, &outcomes) {
+            match judge(number, plan, &outcomes, self.strict) {
                 Ok(trial) => {
                     told(&format!("{}: start {number}: {}", plan.id, in_words(plan, &trial)));
                     trials.push(trial);
@@ -239,21 +242,22 @@ fn collect(children: Vec<Child>) -> Result<Vec<RoleOutcome>, BenchError> {
 }
 
 /// Whether a trial counts.
-fn judge(number: u32, plan: &Plan, outcomes: &[RoleOutcome]) -> Result<Trial, Discard> {
+fn judge(number: u32, plan: &Plan, outcomes: &[RoleOutcome], strict: bool) -> Result<Trial, Discard> {
     let discard = |reason: String, defect| Discard { number, reason, defect };
     if let Some(wrong) = wrong_work(outcomes) {
         return Err(discard(wrong, true));
     }
-    for outcome in outcomes.iter().filter(|outcome| outcome.role != Role::Tap) {
+    for outcome in outcomes.iter().filter(|outcome| strict && outcome.role != Role::Tap) {
         if let Some(share) = outcome.cpu.share().filter(|share| *share < SHARE_MIN) {
             let percent = share * 100.0;
             return Err(discard(format!("the {:?} had its core for {percent:.1} % of the time", outcome.role), false));
         }
     }
     let anchors = outcomes.iter().find_map(|outcome| outcome.anchors).expect("the sender brings anchors");
-    let placement = anchors.placement().map_err(|_| {
+    let placement = anchors.placement().or_else(|_| {
         let (before, after) = (anchors.before.one_way_ns, anchors.after.one_way_ns);
-        discard(format!("the anchors disagree: {before:.1} ns before, {after:.1} ns after"), false)
+        let why = || discard(format!("the anchors disagree: {before:.1} ns before, {after:.1} ns after"), false);
+        if strict { Err(why()) } else { Ok(anchors.before.placement()) }
     })?;
     let intervals: Vec<_> = outcomes.iter().flat_map(|outcome| outcome.intervals.clone()).collect();
     let figures = Figures::of(&intervals);
@@ -357,11 +361,11 @@ mod tests {
         let sent = Counts { messages: 5, checksum: 77, ..Counts::default() };
         let both = |taken: Counts, share, after| {
             let roles = [outcome(Role::Sender, sent, 100, after), outcome(Role::Receiver, taken, share, after)];
-            judge(1, &plan(), &roles)
+            judge(1, &plan(), &roles, true)
         };
         assert_eq!(both(sent, 100, 52.0).expect("in order").value, 1e6);
-        let late = both(sent, 90, 52.0).expect_err("it waited for its core");
-        assert!(!late.defect && late.reason.contains("90.0 %"), "{late:?}");
+        let late = both(sent, 89, 52.0).expect_err("it waited for its core");
+        assert!(!late.defect && late.reason.contains("89.0 %"), "{late:?}");
         assert!(both(sent, 100, 240.0).expect_err("it moved").reason.contains("240.0 ns after"));
         let wrong = both(Counts { checksum: 78, ..sent }, 100, 52.0).expect_err("another sum");
         assert!(wrong.defect && wrong.reason.contains("0x4e"), "{wrong:?}");

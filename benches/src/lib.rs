@@ -13,16 +13,20 @@
 
 pub mod anchor;
 pub mod child;
+pub mod command;
 pub mod cpu;
 pub mod error;
 pub mod figures;
 pub mod fingerprint;
 pub mod goal;
 pub mod host;
+pub mod html;
 pub mod jitter;
 pub mod lane;
+pub mod logs;
 pub mod meeting;
 pub mod micro;
+pub mod plot;
 pub mod recorder;
 pub mod report;
 pub mod role;
@@ -30,6 +34,7 @@ pub mod schedule;
 mod scratch;
 pub mod self_test;
 pub mod suite;
+pub mod text;
 pub mod timeline;
 pub mod trial;
 pub mod work;

@@ -1,13 +1,39 @@
-//! Plays the roles of trials that a test of the harness starts: a test binary's own arguments belong to its test runner.
+//! The harness by itself, without the operator's command: `bench_roles bench ring`, and the roles of the trials that the
+//! harness's tests start (a test binary's own arguments belong to its test runner).
 #![forbid(unsafe_code)]
 
-use benches::child::{LaneEntry, take_over};
+use benches::child::LaneEntry;
+use benches::command::{Said, Verb, run};
 use benches::lane::Tickway;
+use clap::Parser;
 use std::process::ExitCode;
 
+/// Tickway's latency harness
+#[derive(Parser)]
+#[command(version)]
+enum Cli {
+    /// Measure
+    #[command(subcommand)]
+    Bench(Verb),
+}
+
 fn main() -> ExitCode {
-    take_over(&[LaneEntry::processes::<Tickway>()]).unwrap_or_else(|| {
-        eprintln!("bench_roles: started by the harness's tests; to measure, run `tickway bench`");
-        ExitCode::from(2)
-    })
+    let Cli::Bench(verb) = Cli::parse();
+    match run(&verb, &[LaneEntry::processes::<Tickway>()]) {
+        Ok(Said::Report(text, good)) => {
+            println!("{text}");
+            if good { ExitCode::SUCCESS } else { ExitCode::from(1) }
+        }
+        Ok(Said::Child(played)) => {
+            if played {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::from(71)
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! that steer go to the supervisor's socket; only `kill engage` acts by itself. Nothing here is on the path of an order.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod capture;
 mod config;
 mod debug;
@@ -74,17 +75,9 @@ enum Command {
     Kill(kill::Command),
     #[command(subcommand)]
     Config(config::Command),
-    #[command(subcommand)]
-    Bench(Bench),
+    Bench(bench::Arguments),
     #[command(subcommand, hide = true)]
     Debug(debug::Command),
-}
-
-/// Measure this machine
-#[derive(Subcommand, Debug)]
-enum Bench {
-    /// From the feed handler's input to the order at the gateway, across real processes
-    TickToOrder(tick_to_order::Arguments),
 }
 
 impl Command {
@@ -103,7 +96,7 @@ impl Command {
             Self::Strategy(command) => command.run(),
             Self::Kill(command) => command.run(),
             Self::Config(command) => command.run(),
-            Self::Bench(Bench::TickToOrder(command)) => command.run(),
+            Self::Bench(command) => command.run(),
             Self::Debug(command) => command.run(),
         }
     }

@@ -1,0 +1,125 @@
+//! HdrHistogram's own files: interval logs in format V2 (`.hlog`) and percentile tables (`.hgrm`), for the tools of its
+//! family. Values are nanoseconds.
+
+use crate::BenchError;
+use crate::figures::{SAMPLES_ABOVE, merged};
+use crate::recorder::IntervalCounts;
+use crate::report::Report;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::V2DeflateSerializer;
+use hdrhistogram::serialization::interval_log::IntervalLogWriterBuilder;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// Writes `<measurement>-<start>.hlog` and `.hgrm` for every trial with latencies; returns how many files.
+///
+/// # Errors
+/// When the directory or a file cannot be written.
+pub fn write_all(report: &Report, directory: &Path) -> Result<usize, BenchError> {
+    fs::create_dir_all(directory).map_err(|error| BenchError::file("create", directory, &error))?;
+    let mut files = 0;
+    for found in &report.measurements {
+        for trial in found.trials.iter().filter(|trial| !trial.intervals.is_empty()) {
+            let stem = format!("{}-{}-{}", found.subject, found.id, trial.number);
+            let log = interval_log(&trial.intervals, report.started_ns)?;
+            let table = percentile_table(&merged(&trial.intervals));
+            for (name, bytes) in [(format!("{stem}.hlog"), log), (format!("{stem}.hgrm"), table.into_bytes())] {
+                let path = directory.join(name);
+                fs::write(&path, bytes).map_err(|error| BenchError::file("write", &path, &error))?;
+                files += 1;
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// An interval log of format V2. `started_ns` is nanoseconds since the Unix epoch.
+///
+/// # Errors
+/// Never on a healthy machine: it is written into memory.
+pub fn interval_log(intervals: &[IntervalCounts], started_ns: u64) -> Result<Vec<u8>, BenchError> {
+    let failed = |error: String| BenchError::new(format!("an interval log cannot be made: {error}"), "report this");
+    let mut bytes = Vec::new();
+    let mut serializer = V2DeflateSerializer::new();
+    let start = SystemTime::UNIX_EPOCH + Duration::from_nanos(started_ns);
+    let mut writer = IntervalLogWriterBuilder::new()
+        .add_comment("[values are latencies in nanoseconds]")
+        .with_start_time(start)
+        .with_base_time(start)
+        .with_max_value_divisor(1.0)
+        .begin_log_with(&mut bytes, &mut serializer)
+        .map_err(|error| failed(error.to_string()))?;
+    for interval in intervals {
+        let (start, length) = (Duration::from_micros(interval.start_us), Duration::from_micros(interval.length_us));
+        writer
+            .write_histogram(&interval.histogram(), start, length, None)
+            .map_err(|error| failed(format!("{error:?}")))?;
+    }
+    Ok(bytes)
+}
+
+/// The percentile table that HdrHistogram's plotters read, five lines per halving of the distance to 100 %; lines with
+/// fewer than ten samples above are left out, but for the maximum.
+#[must_use]
+pub fn percentile_table(all: &Histogram<u64>) -> String {
+    let mut text = format!("{:>12} {:>14} {:>10} {:>14}\n\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)");
+    let total = all.len();
+    for step in all.iter_quantiles(5) {
+        let count = all.count_between(0, step.value_iterated_to());
+        let quantile = step.quantile_iterated_to();
+        if quantile < 1.0 && total - count < SAMPLES_ABOVE {
+            continue;
+        }
+        let value = step.value_iterated_to() as f64;
+        let _ = if quantile < 1.0 {
+            writeln!(text, "{value:>12.3} {quantile:>14.12} {count:>10} {:>14.2}", 1.0 / (1.0 - quantile))
+        } else {
+            writeln!(text, "{value:>12.3} {quantile:>14.12} {count:>10} {:>14}", "inf")
+        };
+    }
+    let _ = writeln!(text, "#[Mean    = {:>12.3}, StdDeviation   = {:>12.3}]", all.mean(), all.stdev());
+    let _ = writeln!(text, "#[Max     = {:>12.3}, Total count    = {total:>12}]", all.max() as f64);
+    let _ = writeln!(text, "#[Buckets = {:>12}, SubBuckets     = {:>12}]", 26, 2048);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
+    fn interval(start_us: u64, counts: &[(u64, u64)]) -> IntervalCounts {
+        let max_ns = counts.iter().map(|(value, _)| *value).max().unwrap_or(0);
+        IntervalCounts { start_us, length_us: 20_000, max_ns, counts: counts.to_vec() }
+    }
+
+    #[test]
+    fn the_log_is_read_back_by_the_formats_own_reader() {
+        let log = interval_log(&[interval(0, &[(50, 3), (900, 1)]), interval(20_000, &[(70, 2)])], 1_000_000_000)
+            .expect("into memory");
+        let text = String::from_utf8(log.clone()).expect("text");
+        assert!(text.contains("#[Histogram log format version 1.3]") || text.contains("HIST"), "{text}");
+        let entries: Vec<_> = IntervalLogIterator::new(&log).map(|entry| entry.expect("well formed")).collect();
+        let maxima: Vec<(u64, f64)> = entries
+            .iter()
+            .filter_map(|entry| match entry {
+                LogEntry::Interval(found) => Some((found.start_timestamp().as_millis() as u64, found.max())),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(maxima, [(0, 900.0), (20, 70.0)]);
+    }
+
+    #[test]
+    fn the_table_ends_with_the_maximum_and_leaves_out_what_few_samples_carry() {
+        let text = percentile_table(&interval(0, &[(100, 900), (200, 95), (5_000, 5)]).histogram());
+        let values: Vec<&str> = text.lines().skip(2).filter(|line| !line.starts_with('#')).collect();
+        assert!(values.first().expect("a line").trim_start().starts_with("100.000"));
+        assert!(values.last().expect("a line").contains("inf") && values.last().expect("a line").contains("500"));
+        // Beyond 200 there are five samples: no percentile is given there.
+        assert!(values[..values.len() - 1].iter().all(|line| !line.trim_start().starts_with("500")), "{text}");
+        assert!(text.contains("Total count    =         1000"));
+    }
+}

@@ -1,0 +1,192 @@
+//! Two drawings as inline SVG: percentiles over a logarithmic scale of rarity, and maxima over time.
+//!
+//! Nothing is fetched and nothing runs: the picture is complete in the file.
+
+use crate::anchor::Placement;
+use crate::report::Unit;
+use crate::report::{Measurement, Trial};
+use crate::text::in_unit;
+use std::fmt::Write as _;
+
+const WIDTH: f64 = 620.0;
+const HEIGHT: f64 = 300.0;
+const LEFT: f64 = 64.0;
+const RIGHT: f64 = 20.0;
+const TOP: f64 = 16.0;
+const BOTTOM: f64 = 40.0;
+
+/// A logarithmic axis of nanoseconds, on decades that hold all values.
+struct Decades {
+    low: f64,
+    high: f64,
+}
+
+impl Decades {
+    fn holding(values: impl Iterator<Item = f64>) -> Option<Self> {
+        let (mut low, mut high) = (f64::INFINITY, 0.0_f64);
+        for value in values.filter(|value| *value >= 1.0) {
+            low = low.min(value);
+            high = high.max(value);
+        }
+        let (low, high) = (low.log10().floor(), high.log10().ceil());
+        low.is_finite().then(|| Self { low, high: high.max(low + 1.0) })
+    }
+
+    fn y(&self, ns: f64) -> f64 {
+        let part = (ns.max(1.0).log10() - self.low) / (self.high - self.low);
+        HEIGHT - BOTTOM - part.clamp(0.0, 1.0) * (HEIGHT - TOP - BOTTOM)
+    }
+
+    fn grid(&self, svg: &mut String) {
+        for decade in self.low as i32..=self.high as i32 {
+            let ns = 10_f64.powi(decade);
+            let y = self.y(ns);
+            let _ = write!(
+                svg,
+                "<line class=grid x1={LEFT} y1={y:.1} x2={:.1} y2={y:.1} /><text x={} y={:.1} text-anchor=end>{}</text>",
+                WIDTH - RIGHT,
+                LEFT - 6.0,
+                y + 4.0,
+                short(ns)
+            );
+        }
+    }
+}
+
+/// A power of ten of nanoseconds.
+fn short(ns: f64) -> String {
+    match ns {
+        ns if ns < 1e3 => format!("{ns:.0} ns"),
+        ns if ns < 1e6 => format!("{:.0} µs", ns / 1e3),
+        ns if ns < 1e9 => format!("{:.0} ms", ns / 1e6),
+        ns => format!("{:.0} s", ns / 1e9),
+    }
+}
+
+const fn class(placement: Option<Placement>) -> &'static str {
+    match placement {
+        Some(Placement::Near) => "near",
+        Some(Placement::Far) => "far",
+        None => "one",
+    }
+}
+
+fn open(title: &str) -> String {
+    format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=img aria-label=\"{title}\"><title>{title}</title>")
+}
+
+fn anchor_line(svg: &mut String, axis: &Decades, found: &Measurement) {
+    for summary in &found.summaries {
+        let Some(a_ns) = summary.a_ns else { continue };
+        let y = axis.y(a_ns);
+        let place = summary.placement.map_or(String::new(), |placement| format!(" {placement}"));
+        let _ = write!(
+            svg,
+            "<line class=limit x1={LEFT} y1={y:.1} x2={:.1} y2={y:.1} /><text class=limit x={:.1} y={:.1} \
+             text-anchor=end>limit A{place} {}</text>",
+            WIDTH - RIGHT,
+            WIDTH - RIGHT - 4.0,
+            y - 4.0,
+            in_unit(a_ns, Unit::Ns)
+        );
+    }
+}
+
+/// Latency by percentile, one line per trial; `None` when no trial has latencies.
+#[must_use]
+pub fn percentiles(found: &Measurement) -> Option<String> {
+    const TICKS: [(f64, &str); 7] =
+        [(0.0, "0"), (0.5, "50"), (0.9, "90"), (0.99, "99"), (0.999, "99.9"), (0.9999, "99.99"), (0.99999, "99.999")];
+    let points = || found.trials.iter().flat_map(|trial| &trial.figures.curve);
+    let rarity = |percentile: f64| -(1.0 - percentile / 100.0).log10();
+    let widest = points().map(|point| rarity(point.percentile)).fold(1.0, f64::max);
+    let limits = found.summaries.iter().filter_map(|summary| summary.a_ns);
+    let axis = Decades::holding(points().map(|point| point.ns as f64).chain(limits))?;
+    points().next()?;
+    let x = |rarity: f64| LEFT + rarity / widest * (WIDTH - LEFT - RIGHT);
+    let mut svg = open("Latency by percentile, one line per trial");
+    axis.grid(&mut svg);
+    for (quantile, name) in TICKS {
+        let at = x(-(1.0_f64 - quantile).log10());
+        if at <= WIDTH - RIGHT + 0.5 {
+            let _ = write!(
+                svg,
+                "<line class=grid x1={at:.1} y1={TOP} x2={at:.1} y2={:.1} /><text x={at:.1} y={:.1} \
+                 text-anchor=middle>{name}</text>",
+                HEIGHT - BOTTOM,
+                HEIGHT - BOTTOM + 15.0
+            );
+        }
+    }
+    let _ = write!(
+        svg,
+        "<text x={:.1} y={:.1} text-anchor=middle>percentile of messages (logarithmic towards 100)</text>",
+        f64::midpoint(LEFT, WIDTH - RIGHT),
+        HEIGHT - 6.0
+    );
+    anchor_line(&mut svg, &axis, found);
+    for trial in &found.trials {
+        let line: Vec<String> = trial
+            .figures
+            .curve
+            .iter()
+            .map(|point| format!("{:.1},{:.1}", x(rarity(point.percentile)), axis.y(point.ns as f64)))
+            .collect();
+        polyline(&mut svg, trial, &line);
+    }
+    svg.push_str("</svg>");
+    Some(svg)
+}
+
+fn polyline(svg: &mut String, trial: &Trial, points: &[String]) {
+    let place = trial.placement.map_or(String::new(), |placement| format!(", {placement}"));
+    let _ = write!(
+        svg,
+        "<polyline class={} points=\"{}\"><title>start {}{place}</title></polyline>",
+        class(trial.placement),
+        points.join(" "),
+        trial.number
+    );
+}
+
+/// The largest latency of each interval over time, one line per trial; `None` when no trial has latencies.
+#[must_use]
+pub fn maxima(found: &Measurement) -> Option<String> {
+    let points = || found.trials.iter().flat_map(|trial| &trial.series).filter(|point| point.samples > 0);
+    let limits = found.summaries.iter().filter_map(|summary| summary.a_ns);
+    let axis = Decades::holding(points().map(|point| point.max_ns as f64).chain(limits))?;
+    let last = points().map(|point| point.start_us).max()?.max(1);
+    let x = |us: u64| LEFT + us as f64 / last as f64 * (WIDTH - LEFT - RIGHT);
+    let mut svg = open("Largest latency per interval over time, one line per trial");
+    axis.grid(&mut svg);
+    for quarter in 0..=4 {
+        let us = last * quarter / 4;
+        let at = x(us);
+        let _ = write!(
+            svg,
+            "<line class=grid x1={at:.1} y1={TOP} x2={at:.1} y2={:.1} /><text x={at:.1} y={:.1} \
+             text-anchor=middle>{:.0} ms</text>",
+            HEIGHT - BOTTOM,
+            HEIGHT - BOTTOM + 15.0,
+            us as f64 / 1e3
+        );
+    }
+    let _ = write!(
+        svg,
+        "<text x={:.1} y={:.1} text-anchor=middle>time since the warm-up's end: maximum of each interval</text>",
+        f64::midpoint(LEFT, WIDTH - RIGHT),
+        HEIGHT - 6.0
+    );
+    anchor_line(&mut svg, &axis, found);
+    for trial in &found.trials {
+        let line: Vec<String> = trial
+            .series
+            .iter()
+            .filter(|point| point.samples > 0)
+            .map(|point| format!("{:.1},{:.1}", x(point.start_us), axis.y(point.max_ns as f64)))
+            .collect();
+        polyline(&mut svg, trial, &line);
+    }
+    svg.push_str("</svg>");
+    Some(svg)
+}

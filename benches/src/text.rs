@@ -1,0 +1,200 @@
+//! The report on a terminal: the machine, a table of summaries, the trials one by one, the goals.
+
+use crate::goal::{GoalFigure, Verdict};
+use crate::report::{Measurement, Report, Summary, Unit};
+use comfy_table::{ContentArrangement, Table, presets};
+
+/// The whole report as text, without a line's end.
+#[must_use]
+pub fn render(report: &Report) -> String {
+    let mut parts = vec![report.fingerprint.line(), summaries(report), trials(report)];
+    let discarded: Vec<String> = report
+        .measurements
+        .iter()
+        .flat_map(|found| found.discarded.iter().map(move |discard| (found, discard)))
+        .map(|(found, discard)| format!("discarded: {} start {}: {}", found.id, discard.number, discard.reason))
+        .collect();
+    parts.push(discarded.join("\n"));
+    parts.push(goals(report));
+    parts.push(report.notes.iter().map(|note| format!("- {note}")).collect::<Vec<_>>().join("\n"));
+    parts.retain(|part| !part.is_empty());
+    parts.join("\n\n")
+}
+
+fn table(headings: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(headings.iter().map(|heading| (*heading).to_owned()));
+    table
+}
+
+fn lines(table: &Table) -> String {
+    table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+fn summaries(report: &Report) -> String {
+    let mut out = table(&[
+        "measurement",
+        "lane",
+        "cores",
+        "trials",
+        "discarded",
+        "A",
+        "value",
+        "range",
+        "/ A",
+        "single p50",
+        "p99",
+        "p99 / A",
+        "max",
+        "samples",
+    ]);
+    for found in &report.measurements {
+        for summary in &found.summaries {
+            out.add_row(summary_row(found, summary));
+        }
+    }
+    lines(&out)
+}
+
+fn summary_row(found: &Measurement, summary: &Summary) -> Vec<String> {
+    let ns = |value: Option<f64>| value.map_or_else(dash, |ns| in_unit(ns, Unit::Ns));
+    let ratio = |value: Option<f64>| value.map_or_else(dash, |ratio| format!("{ratio:.2}"));
+    let [low, high] = summary.range.map(|value| in_unit(value, found.unit));
+    vec![
+        found.id.clone(),
+        found.subject.clone(),
+        summary.placement.map_or_else(dash, |placement| placement.to_string()),
+        summary.trials.to_string(),
+        found.discarded.len().to_string(),
+        ns(summary.a_ns),
+        in_unit(summary.value, found.unit),
+        format!("{low} .. {high}"),
+        ratio(summary.over_a),
+        ns(summary.p50_ns),
+        ns(summary.p99_ns),
+        ratio(summary.p99_over_a),
+        ns(summary.max_ns.map(|ns| ns as f64)),
+        summary.samples.to_string(),
+    ]
+}
+
+fn trials(report: &Report) -> String {
+    let mut out = table(&[
+        "trial",
+        "start",
+        "cores",
+        "A before",
+        "A after",
+        "value",
+        "p99",
+        "max",
+        "jitter max",
+        "CPU",
+        "messages",
+        "lost",
+        "full",
+        "checksum",
+    ]);
+    for found in &report.measurements {
+        for trial in &found.trials {
+            let anchor = |ns: Option<f64>| ns.map_or_else(dash, |ns| format!("{ns:.1}"));
+            let ns = |ns: Option<u64>| ns.map_or_else(dash, |ns| in_unit(ns as f64, Unit::Ns));
+            let counts = || trial.roles.iter().flat_map(|role| &role.counts);
+            let share = trial.roles.iter().filter(|role| role.role != crate::trial::Role::Tap);
+            let share = share.filter_map(|role| role.cpu.share()).fold(f64::INFINITY, f64::min);
+            out.add_row(vec![
+                found.id.clone(),
+                trial.number.to_string(),
+                trial.placement.map_or_else(dash, |placement| placement.to_string()),
+                anchor(trial.anchors.map(|anchors| anchors.before.one_way_ns)),
+                anchor(trial.anchors.map(|anchors| anchors.after.one_way_ns)),
+                in_unit(trial.value, found.unit),
+                ns(trial.figures.p99_ns),
+                ns(trial.figures.max_ns),
+                ns(trial.roles.iter().map(|role| role.jitter.max_ns).max()),
+                if share.is_finite() { format!("{:.1} %", share * 100.0) } else { dash() },
+                counts().next().map_or_else(dash, |counts| counts.messages.to_string()),
+                trial
+                    .roles
+                    .iter()
+                    .filter(|role| role.role == crate::trial::Role::Receiver)
+                    .flat_map(|role| &role.counts)
+                    .map(|counts| counts.lost)
+                    .sum::<u64>()
+                    .to_string(),
+                counts().next().map_or_else(dash, |counts| counts.full.to_string()),
+                counts().next().map_or_else(dash, |counts| format!("{:08x} ok", counts.checksum >> 32)),
+            ]);
+        }
+    }
+    lines(&out)
+}
+
+fn goals(report: &Report) -> String {
+    let all: Vec<(&Measurement, &Verdict)> = report
+        .measurements
+        .iter()
+        .flat_map(|found| found.verdicts.iter().map(move |verdict| (found, verdict)))
+        .collect();
+    if all.is_empty() {
+        return String::new();
+    }
+    let mut out = table(&["goal", "cores", "bound", "found", ""]);
+    for (found, verdict) in all {
+        let cells = verdict_cells(found, verdict);
+        out.add_row(cells);
+    }
+    lines(&out)
+}
+
+/// Goal, cores, bound, found, met: as they stand in tables.
+#[must_use]
+pub fn verdict_cells(found: &Measurement, verdict: &Verdict) -> [String; 5] {
+    let figure = |value: f64| match verdict.figure {
+        GoalFigure::Value => in_unit(value, found.unit),
+        GoalFigure::OverA | GoalFigure::P99OverA => format!("{value:.3} A"),
+        GoalFigure::Compared => format!("{value:.3}"),
+    };
+    let sign = if verdict.at_least { ">=" } else { "<=" };
+    [
+        verdict.goal.clone(),
+        verdict.placement.map_or_else(dash, |placement| placement.to_string()),
+        format!("{sign} {}", figure(verdict.bound)),
+        verdict.found.map_or_else(dash, figure),
+        match verdict.met {
+            Some(true) => "met",
+            Some(false) => "MISSED",
+            None => "not judged here",
+        }
+        .to_owned(),
+    ]
+}
+
+fn dash() -> String {
+    "-".to_owned()
+}
+
+/// A value in a unit that reads well.
+#[must_use]
+pub fn in_unit(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Ns if value < 1_000.0 => format!("{value:.1} ns"),
+        Unit::Ns if value < 1e6 => format!("{:.2} us", value / 1e3),
+        Unit::Ns => format!("{:.2} ms", value / 1e6),
+        Unit::PerSecond if value < 1e6 => format!("{value:.0}/s"),
+        Unit::PerSecond => format!("{:.1} M/s", value / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_read_well() {
+        let ns = |value| in_unit(value, Unit::Ns);
+        assert_eq!([ns(52.04), ns(12_345.0), ns(1.5e7)], ["52.0 ns", "12.35 us", "15.00 ms"]);
+        assert_eq!(in_unit(356e6, Unit::PerSecond), "356.0 M/s");
+    }
+}
