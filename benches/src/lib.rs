@@ -25,6 +25,8 @@ pub mod jitter;
 pub mod lane;
 pub mod logs;
 pub mod meeting;
+pub mod micro;
+pub mod operations;
 pub mod plot;
 pub mod recorder;
 pub mod report;
@@ -36,5 +38,6 @@ pub mod suite;
 pub mod text;
 pub mod timeline;
 pub mod trial;
+pub mod work;
 
 pub use error::BenchError;

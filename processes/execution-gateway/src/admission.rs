@@ -25,18 +25,14 @@ impl Gateway {
         }
     }
 
-    /// Judges a request that opens risk, and takes its id and its token as used whatever the verdict: an id or a
-    /// reservation sequence is good for one request.
-    pub(crate) fn admit(&mut self, header: &OrderHeader, price: Price, qty: Qty) -> Result<(), RejectReason> {
+    /// Judges a request that opens risk, before anything else of it is looked at: its id, its token, then kill, session,
+    /// journal and leases. It takes id and token as used whatever the verdict: each is good for one request.
+    pub(crate) fn admit(&mut self, header: &OrderHeader) -> Result<(), RejectReason> {
         let token = self.check_token(header);
         let id = self.check_id(header);
-        let refused = self.refused_now(header.strategy_id);
         id?;
         token?;
-        if let Some(reason) = refused {
-            return Err(reason);
-        }
-        self.check_capital(price, qty)
+        self.refused_now(header.strategy_id).map_or(Ok(()), Err)
     }
 
     /// I2 and B9: the id belongs to its strategy, is not of a fenced epoch, and is greater than its last.
@@ -68,8 +64,9 @@ impl Gateway {
         Ok(())
     }
 
-    /// Control 19, in the gateway itself: what has left this session. A missing limit blocks.
-    fn check_capital(&mut self, price: Price, qty: Qty) -> Result<(), RejectReason> {
+    /// Control 19, in the gateway itself: what has left this session. A missing limit blocks. It comes last, so that only
+    /// what leaves is counted.
+    pub(crate) fn check_capital(&mut self, price: Price, qty: Qty) -> Result<(), RejectReason> {
         let (Some(orders_max), Some(Notional(notional_max))) =
             (self.settings.capital.orders_max, self.settings.capital.notional_max)
         else {

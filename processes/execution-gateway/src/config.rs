@@ -79,6 +79,8 @@ pub struct Capital {
 /// What the machine is built with.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Row of the host file's venues: whose `order_entry` ring it reads.
+    pub gateway: u8,
     /// User name at the venue.
     pub username: Alpha<6>,
     /// Password.
@@ -116,14 +118,21 @@ fn alpha<const N: usize>(field: &'static str, text: &str) -> Result<Alpha<N>, Se
 }
 
 impl GatewayConfig {
-    /// The machine's settings for one venue.
+    /// The machine's settings for the venue in row `gateway`.
     ///
     /// # Errors
     /// [`SettingsError`].
-    pub fn settings(&self, venue: &Venue, symbols: &[String], strategies: usize) -> Result<Settings, SettingsError> {
+    pub fn settings(
+        &self,
+        gateway: u8,
+        venue: &Venue,
+        symbols: &[String],
+        strategies: usize,
+    ) -> Result<Settings, SettingsError> {
         // A DecimalQty is in 1e-8 of the currency; a notional is in 1e-16.
         let notional = |amount: DecimalQty| Notional(i128::from(amount.0.0) * i128::from(shm_layout::types::UNITS));
         Ok(Settings {
+            gateway,
             username: alpha("username", &venue.username)?,
             password: Password(alpha("password", &venue.password)?),
             firm: alpha("firm", &venue.firm)?,

@@ -70,6 +70,8 @@ pub struct Counters {
     pub silences: u64,
     /// Logins that cannot be reconciled: another session's name, or a sequence beyond the one asked for.
     pub unreconcilable: u64,
+    /// Sessions given up because the account query or the probe had no answer.
+    pub unanswered: u64,
     /// Orders in doubt now that the evidence did not resolve.
     pub unresolved: u64,
     /// Orders that went into doubt.
@@ -122,6 +124,7 @@ impl Default for Counters {
             violations: 0,
             silences: 0,
             unreconcilable: 0,
+            unanswered: 0,
             unresolved: 0,
             in_doubt: 0,
             voided: 0,

@@ -5,13 +5,16 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod backlog;
 pub mod config;
 pub mod counters;
+mod doubt;
 pub mod effects;
 pub mod io;
 pub mod machine;
 pub mod matches;
 mod requests;
+pub mod resume;
 mod session;
 pub mod shell;
 mod sweep;
@@ -20,3 +23,4 @@ mod venue;
 
 pub use io::{Input, Output, Received, SendTag, Sending};
 pub use machine::Gateway;
+pub use resume::Memory;

@@ -3,6 +3,7 @@
 //! For each request the outputs are, in this order: the intent's journal record, the bytes for the venue, the journal
 //! record of the report, the report. For each venue message: its raw record, the record of its effect, the report.
 
+use crate::backlog::Backlog;
 use crate::config::{Durability, Settings};
 use crate::counters::Counters;
 use crate::io::{Input, Output, SEND_BYTES, SendTag, Sending};
@@ -20,13 +21,27 @@ use orders::table::{OrderTable, Row};
 use protocols::ouch::InboundRepr;
 use shm_layout::message::control::{Control, ControlKind};
 use shm_layout::message::execution::{Checkpoint, Execution, ExecutionKind};
+use shm_layout::topology::{RingId, RingKind};
 use shm_layout::types::{ClOrdId, RejectReason, Role};
 use std::collections::VecDeque;
 
-/// Cancels of one sweep step.
+/// Orders that one step of a sweep cancels.
 pub(crate) const SWEEP_STEP: usize = 16;
-/// Frames that one read can hold: each is at least 3 bytes, and each can cause this many outputs.
-const OUTPUTS_PER_FRAME: usize = 8;
+/// Orders that one step takes off the backlog.
+pub(crate) const BACKLOG_STEP: usize = 16;
+/// Rows of the order table that one step of a sweep or of a walk looks at.
+pub(crate) const ROWS_STEP: usize = 1024;
+/// Outputs of one order of a sweep: mass cancel, intent, cancels of both numbers, record, report.
+const OUTPUTS_PER_CANCEL: usize = 6;
+/// Outputs of one order of the backlog: a replace that is void (record and report), cancels of both numbers.
+const OUTPUTS_PER_BACKLOG: usize = 4;
+/// Outputs of a timer beside orders: heartbeat, or the end of a session (disconnect, record) and the probe or the opening;
+/// checkpoint (record and report); logout and end.
+const OUTPUTS_BESIDE: usize = 8;
+/// Outputs of one frame: an adopted order's raw record, its own, doubt (record and report), acceptance (record and report).
+const OUTPUTS_PER_FRAME: usize = 6;
+/// Frames that one read can complete: each is at least 3 bytes, the first may have begun before.
+const FRAMES_MAX: usize = crate::io::RECEIVE_BYTES / 3 + 1;
 
 /// An order that waits for its intent to be durable (L2).
 #[derive(Clone, Copy, Debug)]
@@ -54,11 +69,14 @@ pub struct Gateway {
     pub(crate) session: Session,
     pub(crate) sweeps: Sweeps,
     pub(crate) waiting: VecDeque<Waiting>,
+    pub(crate) backlog: Backlog,
     pub(crate) kill_generation: u64,
     pub(crate) risk_held: bool,
     pub(crate) strategies: Box<[Owner]>,
     pub(crate) risk_epoch: u32,
     pub(crate) risk_sequence: u64,
+    /// Last sequence of `order_entry` that was taken.
+    entry_sequence: u64,
     pub(crate) capital_orders: u64,
     pub(crate) capital_notional: i128,
     pub(crate) stopping: bool,
@@ -78,8 +96,13 @@ pub(crate) struct Chain {
     pub venue_next: u32,
     /// Shares that self-match prevention took off: part of the total that a replace names.
     pub prevented: u32,
-    /// When its last cancel was handed over.
+    /// When its last cancel was handed over, and on which session; 0 = none was.
     pub cancel_sent: Nanos,
+    pub cancel_session: u32,
+    /// Cancels handed over; it stays at 255.
+    pub cancels: u8,
+    /// The venue has told something of it since.
+    pub told: bool,
 }
 
 /// What the gateway knows of a strategy.
@@ -93,6 +116,15 @@ pub(crate) struct Owner {
 }
 
 impl Gateway {
+    /// Most outputs of a timer, and of any input but [`Input::Received`].
+    pub const TIMER_OUTPUTS_MAX: usize =
+        SWEEP_STEP * OUTPUTS_PER_CANCEL + BACKLOG_STEP * OUTPUTS_PER_BACKLOG + OUTPUTS_BESIDE;
+    /// Most messages to the venue among them: mass cancel and two cancels an order, two cancels an order; heartbeat, probe
+    /// and logout.
+    pub const TIMER_SENDS_MAX: usize = SWEEP_STEP * 3 + BACKLOG_STEP * 2 + 3;
+    /// Most reports among them: one an order, and the checkpoint.
+    pub const TIMER_REPORTS_MAX: usize = SWEEP_STEP + BACKLOG_STEP + 1;
+
     /// A gateway that continues a journal after `journal_sequence` (0: a new one).
     ///
     /// # Panics
@@ -124,11 +156,13 @@ impl Gateway {
             session: Session::new(),
             sweeps: Sweeps::new(settings.strategies, instruments),
             waiting: VecDeque::with_capacity(orders),
+            backlog: Backlog::default(),
             kill_generation: 0,
             risk_held: false,
             strategies: vec![Owner::default(); settings.strategies].into(),
             risk_epoch: 0,
             risk_sequence: 0,
+            entry_sequence: 0,
             capital_orders: 0,
             capital_notional: 0,
             stopping: false,
@@ -137,6 +171,11 @@ impl Gateway {
             checkpointed: journal_sequence,
             settings,
         }
+    }
+
+    /// Its place in `order_entry` when it starts on a ring that a life before it has read: the last sequence taken.
+    pub const fn start_after(&mut self, sequence: u64) {
+        self.entry_sequence = sequence;
     }
 
     /// What it has counted.
@@ -332,8 +371,11 @@ impl Gateway {
             self.sweeps.begin_strategy(usize::from(index), self.refs.next(), now);
         }
         self.counters.fences += 1;
-        let unused = RingCursor { ring: 0, reserved: 0, cursor: 0 };
-        let cursors = [unused; journal::record::FENCE_RINGS_MAX];
+        // What comes after this of the fenced one's requests is refused.
+        let (kind, gateway) = (RingKind::OrderEntry, self.settings.gateway);
+        let ring = RingId { kind, writer: Role::Risk, index: 0, gateway }.to_u32();
+        let mut cursors = [RingCursor { ring: 0, reserved: 0, cursor: 0 }; journal::record::FENCE_RINGS_MAX];
+        cursors[0] = RingCursor { ring, reserved: 0, cursor: self.entry_sequence };
         let fence = Fence { role: role as u8, index, reserved: 0, epoch, now_ns: now, cursors };
         let journal_sequence = self.journal(Record::Fence(fence), emit);
         emit(Output::FenceEcho { role, index, epoch, journal_sequence });
@@ -350,16 +392,16 @@ impl Gateway {
         let journal_sequence = self.journal(record, emit);
         emit(Output::KillEcho { generation, journal_sequence });
         if engaged != 0 {
-            self.void_waiting(now, RejectReason::GatewayKilled, emit);
+            self.void_waiting(now, RejectReason::GatewayKilled);
             self.sweeps.begin_kill(self.refs.next(), now);
         }
     }
 
     /// What waits for a journal that takes no more would wait for ever: it is void.
-    fn on_journal(&mut self, now: Nanos, available: bool, emit: &mut impl FnMut(Output)) {
+    fn on_journal(&mut self, now: Nanos, available: bool) {
         self.journal_available = available;
         if !available {
-            self.void_waiting(now, RejectReason::JournalUnavailable, emit);
+            self.void_waiting(now, RejectReason::JournalUnavailable);
         }
     }
 
@@ -407,13 +449,18 @@ impl Gateway {
 impl Machine for Gateway {
     type Input = Input;
     type Output = Output;
-    /// One read of the socket is the most: a frame is at least three bytes long.
-    const OUTPUTS_MAX: usize = crate::io::RECEIVE_BYTES / 3 * OUTPUTS_PER_FRAME;
+    /// One read of the socket is the most: what concerns many orders is done by timers, a bounded number each.
+    const OUTPUTS_MAX: usize = FRAMES_MAX * OUTPUTS_PER_FRAME + OUTPUTS_BESIDE;
 
     fn on_input(&mut self, now: Nanos, input: &Input, emit: &mut impl FnMut(Output)) {
         match input {
-            Input::Entry { request: Ok(request), .. } => self.on_request(now, request, emit),
-            Input::Entry { request: Err(_), .. } => self.counters.malformed_entries += 1,
+            Input::Entry { sequence, request } => {
+                self.entry_sequence = *sequence;
+                match request {
+                    Ok(request) => self.on_request(now, request, emit),
+                    Err(_) => self.counters.malformed_entries += 1,
+                }
+            }
             Input::Control(control) => self.on_control(now, control, emit),
             Input::Connected => self.on_connected(now, emit),
             Input::Disconnected => self.on_disconnected(now, emit),
@@ -423,14 +470,15 @@ impl Machine for Gateway {
             Input::Sent { user_ref_num, send_ns } => self.on_sent(now, *user_ref_num, *send_ns, emit),
             Input::CancelSent { user_ref_num, .. } => self.on_cancel_sent(now, *user_ref_num, emit),
             Input::NotSent { user_ref_num, reason } => self.on_not_sent(now, *user_ref_num, *reason, emit),
-            Input::Durable { journal_sequence } => self.on_durable(now, *journal_sequence, emit),
-            Input::Journal { available } => self.on_journal(now, *available, emit),
+            Input::Durable { journal_sequence } => self.on_durable(now, *journal_sequence),
+            Input::Journal { available } => self.on_journal(now, *available),
         }
     }
 
     fn on_timer(&mut self, now: Nanos, emit: &mut impl FnMut(Output)) {
         self.session_timer(now, emit);
         self.sweep(now, emit);
+        self.work_off(now, emit);
         if now >= self.checkpoint_due {
             self.checkpoint(now, emit);
         }
@@ -441,7 +489,7 @@ impl Machine for Gateway {
         if self.finished {
             return None;
         }
-        let due = [self.session.deadline(), self.sweeps.deadline(), Some(self.checkpoint_due)];
+        let due = [self.session.deadline(), self.sweeps.deadline(), self.backlog_deadline(), Some(self.checkpoint_due)];
         due.into_iter().flatten().min()
     }
 }

@@ -60,6 +60,12 @@ impl Matches {
         self.turn[set] = (turn as u8 + 1) % WAYS as u8;
     }
 
+    /// Forgets every execution, for another session.
+    pub fn clear(&mut self) {
+        self.sets.fill([Execution::default(); WAYS]);
+        self.turn.fill(0);
+    }
+
     /// Marks an execution as broken.
     pub fn mark_broken(&mut self, user_ref_num: u32, match_number: u64) {
         let set = self.set(user_ref_num, match_number);

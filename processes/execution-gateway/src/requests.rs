@@ -68,12 +68,13 @@ impl Gateway {
 
     fn on_new(&mut self, now: Nanos, new: &NewOrderSingle, emit: &mut impl FnMut(Output)) -> Result<(), RejectReason> {
         let header = &new.header;
+        self.admit(header)?;
         let user_ref_num = self.next_user_ref_num()?;
         let message = InboundRepr::EnterOrder(self.enter_order(new, user_ref_num)?);
         if !self.orders.has_room() {
             return Err(RejectReason::GatewayCapacity);
         }
-        self.admit(header, new.price, new.order_qty)?;
+        self.check_capital(new.price, new.order_qty)?;
         let row = self.orders.insert(Order::new(new)).map_err(|_| RejectReason::GatewayCapacity)?;
         self.chains[row.index()] = Chain { root: user_ref_num, working: user_ref_num, ..Chain::default() };
         self.refs.take(used(header, user_ref_num, user_ref_num, row, RefKind::New));
@@ -92,6 +93,7 @@ impl Gateway {
         emit: &mut impl FnMut(Output),
     ) -> Result<(), RejectReason> {
         let header = &replace.header;
+        self.admit(header)?;
         let (row, order) = self.owned(header, replace.orig_cl_ord_id)?;
         if order.cancel.is_some() || order.replace.is_some() {
             return Err(RejectReason::RequestInFlight);
@@ -102,7 +104,7 @@ impl Gateway {
         let user_ref_num = self.next_user_ref_num()?;
         let chain = self.chains[row.index()];
         let message = InboundRepr::ReplaceOrder(self.replace_order(replace, user_ref_num, chain)?);
-        self.admit(header, replace.price, replace.order_qty)?;
+        self.check_capital(replace.price, replace.order_qty)?;
         let event =
             Event::ReplaceRequested { cl_ord_id: header.cl_ord_id, order_qty: replace.order_qty, price: replace.price };
         let outcome = self.orders.apply(row, &event).map_err(|_| RejectReason::RequestInFlight)?;
@@ -144,6 +146,9 @@ impl Gateway {
         flags: u32,
         emit: &mut impl FnMut(Output),
     ) -> Result<(), RejectReason> {
+        if self.chains[row.index()].working == 0 {
+            return Err(RejectReason::GatewayUnknownOrder);
+        }
         let event = Event::CancelRequested { cl_ord_id: request.header.cl_ord_id };
         let outcome = self.orders.apply(row, &event).map_err(|_| RejectReason::RequestInFlight)?;
         let working = self.chains[row.index()].working;
@@ -159,13 +164,16 @@ impl Gateway {
     /// names the working order, and the other is ignored.
     pub(crate) fn send_cancels(&mut self, now: Nanos, row: Row, emit: &mut impl FnMut(Output)) {
         let Chain { working, replacing, .. } = self.chains[row.index()];
-        self.chains[row.index()].cancel_sent = now;
         for user_ref_num in [working, replacing].into_iter().filter(|number| *number != 0) {
             let message = InboundRepr::CancelOrder(CancelOrderRepr { user_ref_num, quantity: 0 });
             if self.send(now, &message, SendTag::Closing { user_ref_num }, emit) {
                 self.counters.cancels_sent += 1;
             }
         }
+        let session = self.session.number();
+        let chain = &mut self.chains[row.index()];
+        (chain.cancel_sent, chain.cancel_session, chain.told) = (now, session, false);
+        chain.cancels = chain.cancels.saturating_add(1);
     }
 
     /// Journals the intent, then hands the message to the socket, or lets it wait for the journal (L2).
@@ -186,42 +194,6 @@ impl Gateway {
         // The session is open and its buffer was drained: it takes the message.
         let framed = self.send(now, &message, tag, emit);
         assert!(framed, "an open session took no message");
-    }
-
-    /// L2: what is durable leaves, if it still may.
-    pub(crate) fn on_durable(&mut self, now: Nanos, journal_sequence: u64, emit: &mut impl FnMut(Output)) {
-        while let Some(first) = self.waiting.front().copied().filter(|w| w.intent_sequence <= journal_sequence) {
-            self.waiting.pop_front();
-            let Some(used) = self.refs.get(first.user_ref_num).copied() else { continue };
-            let refused = self.refused_now(used.strategy_id).or_else(|| self.fenced(&used));
-            if let Some(reason) = refused.or_else(|| self.overtaken(&used)) {
-                self.on_not_sent(now, first.user_ref_num, reason, emit);
-                continue;
-            }
-            let tag = SendTag::Opening { user_ref_num: first.user_ref_num, strategy: used.strategy_id };
-            if !self.send(now, &first.message, tag, emit) {
-                self.on_not_sent(now, first.user_ref_num, RejectReason::SessionDown, emit);
-            }
-        }
-    }
-
-    /// The cancel of an order that waits does not wait: the venue has ignored it, so the order must not follow it.
-    fn overtaken(&self, used: &UserRef) -> Option<RejectReason> {
-        let order = self.orders.order(self.row_of(used)?);
-        (order.cancel.is_some() || order.is_terminal()).then_some(RejectReason::RequestInFlight)
-    }
-
-    fn fenced(&self, used: &UserRef) -> Option<RejectReason> {
-        let owner = self.strategies.get(usize::from(used.strategy_id))?;
-        let risk_epoch = self.row_of(used).map(|row| self.orders.order(row).risk_epoch)?;
-        (used.cl_ord_id.epoch() < owner.epoch || risk_epoch < self.risk_epoch).then_some(RejectReason::Fenced)
-    }
-
-    /// Whatever still waits for the journal is void.
-    pub(crate) fn void_waiting(&mut self, now: Nanos, reason: RejectReason, emit: &mut impl FnMut(Output)) {
-        while let Some(waiting) = self.waiting.pop_front() {
-            self.on_not_sent(now, waiting.user_ref_num, reason, emit);
-        }
     }
 
     pub(crate) fn on_sent(&mut self, now: Nanos, user_ref_num: u32, send_ns: Nanos, emit: &mut impl FnMut(Output)) {

@@ -1,67 +1,100 @@
 //! The venue session: connect, log in, find out what the venue has of ours, and only then open.
 //!
 //! ```text
-//!   Down ─ timer ─▶ Connecting ─ Connected ─▶ LoginSent ─ A ─▶ Querying ─ Q ─▶ Open            (nothing in doubt)
-//!    ▲                                                            │
-//!    │                                                            └── Q ─▶ Probing ─ K ─▶ Open  (orders in doubt)
-//!    └────────────── Disconnected, silence, violation, J ───────────┴──────────┴──────────┘
+//!   Down ─ timer ─▶ Connecting ─ Connected ─▶ LoginSent ─ A ─▶ Querying ─ Q ─▶ Surveying ─▶ Open   (nothing in doubt)
+//!    ▲                                                            │               │
+//!    │                                                            │               └─▶ Probing ─ K ─▶ Resolving ─▶ Open
+//!    └── Disconnected, silence, violation, J, no answer ──────────┴───────────────────┴──────────────┘
 //! ```
-//! Querying and Probing are cancel-only. What is replayed between `A` and `Q` is evidence. After it, an order in doubt
-//! whose number the venue says is still to come was never taken; the reply to the probe, which has a higher number, proves
-//! that nothing of the old connection can still arrive (the venue ignores lower numbers).
+//! Everything from Querying to Resolving is cancel-only. What is replayed between `A` and `Q` is evidence. After it, an
+//! order in doubt whose number the venue says is still to come was never taken; the reply to the probe, which has a higher
+//! number, proves that nothing of the old connection can still arrive (the venue ignores lower numbers). Surveying and
+//! Resolving go over the orders, some a step.
+//!
+//! A venue that gives no answer to the query or to the probe for as long as a silent venue is given (`Timing::dead_ns`) is
+//! left, and the orders stay in doubt. Each login in a row that the venue refuses, cannot be reconciled, or leaves without
+//! an answer doubles the time to the next: 500 ms at first, 32 s at most, until a session opens again.
 
+use crate::backlog::Walk;
 use crate::io::{Output, Received, SendTag};
 use crate::machine::Gateway;
 use crate::user_refs::RefKind;
 use journal::Record;
 use journal::record::SessionEvent;
 use machine::Nanos;
-use orders::order::{Event, LiveState};
-use orders::table::Row;
 use protocols::Alpha;
-use protocols::ouch::{AccountQueryRepr, EnableOrderEntryRepr, InboundRepr};
-use protocols::soupbintcp::{FrameBuffer, SendBuffer, SessionName, Unsent, client};
-use shm_layout::message::order::OrderKind;
+use protocols::ouch::{AccountQueryRepr, InboundRepr};
+use protocols::soupbintcp::{FrameBuffer, SendBuffer, SessionName, Timing, Unsent, client};
 use shm_layout::types::RejectReason;
+
+/// Reason of a refused login: the session asked for is not available, or not so far.
+const NO_SESSION: u8 = b'S';
 
 /// Longest frame of the venue: its OUCH messages are far shorter.
 const FRAME_BYTES: usize = 1024;
 
+/// Most doublings of the time between two logins: from 500 ms to 32 s.
+const BACKOFF_DOUBLINGS: u32 = 6;
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Phase {
+pub(crate) enum Phase {
     Down,
     Connecting,
     LoginSent,
     Querying,
+    Surveying,
     /// The number of the probe.
     Probing(u32),
+    Resolving,
     Open,
 }
 
 /// The session.
 #[derive(Debug)]
 pub(crate) struct Session {
-    phase: Phase,
+    pub phase: Phase,
+    /// Logins accepted: which session of this life it is; 0 = none yet.
+    number: u32,
     client: Option<client::Session>,
     frames: FrameBuffer,
     pub out: SendBuffer,
     retry_at: Nanos,
+    /// When the venue must have answered the query or the probe.
+    answer_by: Nanos,
+    /// Logins in a row that came to nothing.
+    refusals: u32,
     name: SessionName,
     /// Next sequence that we have not received, across connections.
     next_sequence: u64,
+    /// Name and sequence are the journal's, and the venue has not confirmed them yet.
+    remembered: bool,
 }
 
 impl Session {
     pub fn new() -> Self {
         Self {
             phase: Phase::Down,
+            number: 0,
             client: None,
             frames: FrameBuffer::new(2 * crate::io::RECEIVE_BYTES),
             out: SendBuffer::new(4096),
             retry_at: Nanos(0),
+            answer_by: Nanos(0),
+            refusals: 0,
             name: Alpha::BLANK,
             next_sequence: 1,
+            remembered: false,
         }
+    }
+
+    /// Where the journal says that the session stands.
+    pub fn remember(&mut self, name: SessionName, next_sequence: u64) {
+        (self.name, self.next_sequence, self.remembered) = (name, next_sequence, !name.is_blank());
+    }
+
+    /// The next login asks for whatever session there is, from its beginning.
+    pub fn forget(&mut self) {
+        (self.name, self.next_sequence, self.remembered) = (Alpha::BLANK, 1, false);
     }
 
     pub const fn is_open(&self) -> bool {
@@ -69,7 +102,24 @@ impl Session {
     }
 
     pub const fn is_logged_in(&self) -> bool {
-        matches!(self.phase, Phase::Querying | Phase::Probing(_) | Phase::Open)
+        !matches!(self.phase, Phase::Down | Phase::Connecting | Phase::LoginSent)
+    }
+
+    pub const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Enters a phase that an answer of the venue ends.
+    pub const fn await_answer(&mut self, now: Nanos, timing: Timing, phase: Phase) {
+        (self.phase, self.answer_by) = (phase, now.plus(timing.dead_ns));
+    }
+
+    pub const fn opened(&mut self) {
+        (self.phase, self.refusals) = (Phase::Open, 0);
+    }
+
+    const fn awaits_answer(&self) -> bool {
+        matches!(self.phase, Phase::Querying | Phase::Probing(_))
     }
 
     pub const fn is_down(&self) -> bool {
@@ -84,7 +134,10 @@ impl Session {
     pub fn deadline(&self) -> Option<Nanos> {
         match (self.phase, &self.client) {
             (Phase::Down, _) => Some(self.retry_at),
-            (_, Some(client)) => client.deadline().map(Nanos),
+            (_, Some(client)) => {
+                let answer_by = self.awaits_answer().then_some(self.answer_by);
+                client.deadline().map(Nanos).into_iter().chain(answer_by).min()
+            }
             _ => None,
         }
     }
@@ -102,12 +155,17 @@ enum Step {
 impl Gateway {
     pub(crate) fn session_timer(&mut self, now: Nanos, emit: &mut impl FnMut(Output)) {
         if self.session.phase == Phase::Down {
-            if now >= self.session.retry_at && !self.stopping {
+            if now >= self.session.retry_at && !self.stopping && self.backlog.is_idle() {
                 self.session.phase = Phase::Connecting;
                 emit(Output::Connect);
             } else if self.stopping {
                 self.session.retry_at = now.plus(self.settings.reconnect_ns);
             }
+            return;
+        }
+        if self.session.awaits_answer() && now >= self.session.answer_by {
+            self.counters.unanswered += 1;
+            self.refuse_session(now, emit);
             return;
         }
         let Some(client) = self.session.client.as_mut() else { return };
@@ -149,31 +207,27 @@ impl Gateway {
         self.session.client = None;
         self.session.frames.clear();
         self.session.out.clear();
-        self.session.retry_at = now.plus(self.settings.reconnect_ns);
+        let doublings = self.session.refusals.saturating_sub(1).min(BACKOFF_DOUBLINGS);
+        self.session.retry_at = now.plus(self.settings.reconnect_ns << doublings);
         if !was_up {
             return;
         }
         self.counters.disconnects += 1;
         self.session_event(now, SessionEvent::LOST, 0, 0, emit);
-        self.void_waiting(now, RejectReason::SessionDown, emit);
-        // What was in flight is in doubt; what works, works on until the venue says otherwise (cancel-on-disconnect may
-        // have acted: the replay will tell).
-        let mut next = self.orders.next_live(None);
-        while let Some(row) = next {
-            next = self.orders.next_live(Some(row));
-            let stamps = self.stamps(RejectReason::None);
-            if let Some(orders::order::Outcome::Report { .. }) =
-                self.apply_counted(now, row, &Event::SessionLost, &stamps, 0, emit)
-            {
-                self.counters.in_doubt += 1;
-            }
-        }
+        self.void_waiting(now, RejectReason::SessionDown);
+        self.backlog.begin(now, Walk::Doubt);
     }
 
     /// Gives the connection up.
     fn drop_session(&mut self, now: Nanos, emit: &mut impl FnMut(Output)) {
         emit(Output::Disconnect);
         self.on_disconnected(now, emit);
+    }
+
+    /// Gives the connection up because the venue will not have, or cannot be given, a session: the next comes later.
+    pub(crate) fn refuse_session(&mut self, now: Nanos, emit: &mut impl FnMut(Output)) {
+        self.session.refusals = self.session.refusals.saturating_add(1);
+        self.drop_session(now, emit);
     }
 
     /// `index` is that of the role of a lease, else 0.
@@ -255,7 +309,13 @@ impl Gateway {
             Step::Rejected(reason) => {
                 self.counters.logins_refused += 1;
                 self.session_event(now, SessionEvent::REFUSED, reason, 0, emit);
-                self.drop_session(now, emit);
+                if reason == NO_SESSION && self.session.remembered {
+                    // The next one asks for another session.
+                    self.forget_session();
+                    self.drop_session(now, emit);
+                } else {
+                    self.refuse_session(now, emit);
+                }
                 false
             }
             Step::Message(sequence, length) => {
@@ -271,16 +331,24 @@ impl Gateway {
     }
 
     fn on_logged_in(&mut self, now: Nanos, session: SessionName, sequence: u64, emit: &mut impl FnMut(Output)) -> bool {
+        if self.session.remembered && (session != self.session.name || sequence < self.session.next_sequence) {
+            self.forget_session();
+            self.drop_session(now, emit);
+            return false;
+        }
+        self.session.remembered = false;
         let other_session = !self.session.name.is_blank() && session != self.session.name;
         if other_session || sequence > self.session.next_sequence {
             // The past cannot be replayed: what is in doubt stays so, and no new order is sent.
             self.counters.unreconcilable += 1;
-            self.drop_session(now, emit);
+            self.refuse_session(now, emit);
             return false;
         }
         self.counters.logins += 1;
         self.session.name = session;
-        self.session.phase = Phase::Querying;
+        self.session.number += 1;
+        self.session.await_answer(now, self.settings.timing, Phase::Querying);
+        self.sweeps.wake(now);
         self.session_event(now, SessionEvent::LOGIN, 0, 0, emit);
         self.send(now, &InboundRepr::AccountQuery(AccountQueryRepr {}), SendTag::Session, emit);
         true
@@ -302,88 +370,15 @@ impl Gateway {
         self.on_venue(now, receive_ns, sequence, payload, emit);
     }
 
-    /// The answer to the query: everything sent before it on this session has been answered.
-    pub(crate) fn on_query_answer(&mut self, now: Nanos, venue_next: u32, emit: &mut impl FnMut(Output)) {
-        if self.session.phase != Phase::Querying {
-            return;
-        }
-        self.refs.advance(venue_next);
-        let mut doubts = false;
-        for (row, order) in self.orders.live() {
-            let chain = &mut self.chains[row.index()];
-            // What the venue said first stands: a later query also counts the probes of sessions that were lost again.
-            if in_doubt(order) && chain.venue_next == 0 {
-                chain.venue_next = venue_next;
-            }
-            doubts |= in_doubt(order);
-        }
-        if !doubts {
-            self.open(now, emit);
-            return;
-        }
-        let Ok(probe) = self.next_user_ref_num() else { return };
-        self.refs.take_session(probe);
-        self.session.phase = Phase::Probing(probe);
-        let message = EnableOrderEntryRepr { user_ref_num: probe, firm: self.settings.firm };
-        self.send(now, &InboundRepr::EnableOrderEntry(message), SendTag::Session, emit);
-    }
-
-    /// The answer to a request with a higher number: what the venue had not taken before it, it never will.
-    pub(crate) fn on_probe_answer(&mut self, now: Nanos, user_ref_num: u32, emit: &mut impl FnMut(Output)) {
-        if self.session.phase != Phase::Probing(user_ref_num) {
-            return;
-        }
-        let mut next = self.orders.next_live(None);
-        while let Some(row) = next {
-            next = self.orders.next_live(Some(row));
-            self.resolve(now, row, emit);
-        }
-        self.open(now, emit);
-    }
-
-    /// Voids what of an order the venue never took: its number is not below the one that the venue expected.
-    fn resolve(&mut self, now: Nanos, row: Row, emit: &mut impl FnMut(Output)) {
-        let chain = self.chains[row.index()];
-        let order = *self.orders.order(row);
-        let venue_next = chain.venue_next;
-        let stamps = self.stamps(RejectReason::SessionDown);
-        if order.state == LiveState::Unknown {
-            if chain.root >= venue_next {
-                self.counters.voided += 1;
-                self.apply_counted(now, row, &Event::NotSent(OrderKind::NewOrderSingle), &stamps, 0, emit);
-            } else {
-                self.counters.unresolved += 1;
-            }
-            return;
-        }
-        if order.replace.is_some() && chain.replacing >= venue_next {
-            self.counters.voided += 1;
-            self.chains[row.index()].replacing = 0;
-            self.apply_counted(now, row, &Event::NotSent(OrderKind::OrderCancelReplaceRequest), &stamps, 0, emit);
-        }
-        if order.cancel.is_some() {
-            // A cancel has no number of its own: sending it again is harmless, and its answer ends the doubt.
-            self.send_cancels(now, row, emit);
-        }
-    }
-
-    fn open(&mut self, now: Nanos, emit: &mut impl FnMut(Output)) {
-        self.session.phase = Phase::Open;
-        for (row, order) in self.orders.live() {
-            if order.state != LiveState::Unknown {
-                self.chains[row.index()].venue_next = 0;
-            }
-        }
-        self.session_event(now, SessionEvent::RECONCILED, 0, 0, emit);
-    }
-
     /// After a stop: logs out once nothing is live, or time is up, and says so.
     pub(crate) fn try_finish(&mut self, now: Nanos, emit: &mut impl FnMut(Output)) {
         if !self.stopping || self.finished {
             return;
         }
         let live = self.orders.live_count();
-        if live > 0 && now < self.sweeps.stop_by && !self.session.is_down() {
+        let untold = !self.backlog.is_idle();
+        let waits = untold || (live > 0 && !self.session.is_down());
+        if waits && now < self.sweeps.stop_by {
             return;
         }
         self.counters.stopped_with_live = live as u64;
@@ -399,8 +394,4 @@ impl Gateway {
     pub(crate) fn is_session_number(&self, user_ref_num: u32) -> bool {
         self.refs.get(user_ref_num).is_some_and(|used| used.kind == RefKind::Session)
     }
-}
-
-const fn in_doubt(order: &orders::order::Order) -> bool {
-    matches!(order.state, LiveState::Unknown) || order.replace.is_some() || order.cancel.is_some()
 }

@@ -39,10 +39,15 @@ use shm_layout::types::{Nanos, Role};
 
 /// Requests of one pass.
 const ENTRIES_MAX: usize = 32;
-/// Timers of one pass: a sweep step each, until nothing is due.
+/// Timers of one pass: a step of a sweep and of the backlog each, until nothing is due.
 const TIMERS_MAX: usize = 64;
-/// Room in the tail for what one pass over `order_entry` can journal, in bytes.
+/// Room in the tail for what one pass over `order_entry`, or one timer, can journal, in bytes.
 const AMPLE_BYTES: u64 = 64 << 10;
+/// Room in `execution` for what they can publish.
+const AMPLE_REPORTS: usize = 2 * ENTRIES_MAX;
+// A record of an order is below 512 bytes with its frame.
+const _: () = assert!(AMPLE_REPORTS >= Gateway::TIMER_REPORTS_MAX);
+const _: () = assert!(AMPLE_BYTES >= 512 * Gateway::TIMER_OUTPUTS_MAX as u64 / 2);
 /// Most bytes of the journal that one byte of the venue can cause: an empty message of 3 bytes is a record of 128.
 const JOURNALED_PER_BYTE: u64 = 64;
 /// How long a stop waits for the kernel to take the last bytes, in nanoseconds.
@@ -203,7 +208,8 @@ impl Shell {
         }
         let Some(waiting) = self.stepper.machine.waiting.front() else { return usize::from(changed) };
         let journal_sequence = self.outlet.tail.durable_sequence();
-        if journal_sequence < waiting.intent_sequence {
+        let known = self.stepper.machine.backlog.durable_through();
+        if journal_sequence < waiting.intent_sequence || journal_sequence <= known {
             return usize::from(changed);
         }
         self.tell(now, &Input::Durable { journal_sequence });
@@ -250,7 +256,7 @@ impl Shell {
     /// Room to journal and to publish what a request or a timer can cause.
     fn has_room(&mut self) -> bool {
         let ample = AMPLE_BYTES.min(self.tail_bytes / 4);
-        self.outlet.tail.free_bytes() >= ample && self.outlet.execution.room() >= 2 * ENTRIES_MAX
+        self.outlet.tail.free_bytes() >= ample && self.outlet.execution.room() >= AMPLE_REPORTS
     }
 
     fn poll_entries(&mut self, now: Nanos) -> Result<usize, InputFault> {

@@ -125,6 +125,12 @@ impl UserRefs {
         (user_ref_num != 0 && place.user_ref_num == user_ref_num).then_some(place)
     }
 
+    /// Forgets every number, for another session.
+    pub fn clear(&mut self) {
+        self.places.fill(UserRef::UNUSED);
+        self.next = 1;
+    }
+
     /// The socket took it.
     pub fn mark_sent(&mut self, user_ref_num: u32) {
         let index = self.index(user_ref_num);

@@ -44,8 +44,8 @@ impl Gateway {
             Outbound::BrokenTrade(m) => self.on_broken(&evidence, m.user_ref_num(), m.match_number(), emit),
             Outbound::OrderRejected(m) => self.on_rejected(&evidence, m.user_ref_num(), emit),
             Outbound::CancelReject(m) => self.on_cancel_reject(&evidence, m.user_ref_num(), emit),
-            Outbound::AccountQueryResponse(m) => self.on_query_answer(now, m.next_user_ref_num(), emit),
-            Outbound::EnableOrderEntryResponse(m) => self.on_probe_answer(now, m.user_ref_num(), emit),
+            Outbound::AccountQueryResponse(m) => self.on_query_answer(now, m.next_user_ref_num()),
+            Outbound::EnableOrderEntryResponse(m) => self.on_probe_answer(now, m.user_ref_num()),
             _ => self.counters.informational += 1,
         }
     }
@@ -79,6 +79,7 @@ impl Gateway {
         match_number: u64,
         emit: &mut impl FnMut(Output),
     ) -> Option<Outcome> {
+        self.chains[row.index()].told = true;
         let stamps = self.evidence_stamps(evidence, reason);
         self.apply_counted(evidence.now, row, event, &stamps, match_number, emit)
     }
@@ -154,6 +155,7 @@ impl Gateway {
         if let Some(execution) = order.execution(&order.in_doubt(), &stamps) {
             self.publish(evidence.now, &execution, 0, emit);
         }
+        self.sweep_adopted(evidence.now, usize::from(strategy));
     }
 
     fn on_replaced(

@@ -22,6 +22,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let settings = Settings {
+            gateway: 0,
             username: Alpha::padded(b"USER").unwrap(),
             password: Password(Alpha::padded(b"SECRET").unwrap()),
             firm: Alpha::padded(b"FIRM").unwrap(),
@@ -41,7 +42,6 @@ impl World {
             world.give(&Input::Control(control));
             world.give(&Input::Lease { role, index, held: true });
         }
-        world.timer();
         world.give(&Input::Connected);
         let mut bytes = [0; LoginAcceptedRepr::LENGTH];
         let session = Alpha::padded(b"DAY").unwrap();
@@ -58,6 +58,9 @@ impl World {
 
     fn give(&mut self, input: &Input) {
         self.gateway.on_input(Nanos(1_000_000), input, &mut |output| self.outputs.push(output));
+        while self.gateway.deadline().is_some_and(|deadline| deadline <= Nanos(1_000_000)) {
+            self.timer();
+        }
     }
 
     fn timer(&mut self) {

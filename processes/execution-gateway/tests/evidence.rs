@@ -237,3 +237,39 @@ fn a_full_table_of_live_orders_refuses_and_recovers() {
     desk.working(1);
     desk.check_fold();
 }
+
+/// Row 44 of the fault matrix: the venue's messages in every order, each of them twice, and the executions count once.
+#[test]
+fn evidence_in_any_order_and_twice_counts_once() {
+    for order in 0..24_usize {
+        let mut desk = Desk::open();
+        let id = desk.new_order(10);
+        let number = desk.last_number();
+        let mut left = vec![0, 1, 2, 3];
+        let picks = [order % 4, order / 4 % 3, order / 12, 0].map(|pick| left.remove(pick));
+        for message in picks.into_iter().flat_map(|message| [message, message]) {
+            match message {
+                0 => desk.accepted(number, 10, id),
+                1 => desk.executed(number, 3, 1),
+                2 => desk.executed(number, 4, 2),
+                _ => desk.canceled(number, 3),
+            }
+        }
+        let position = desk.gateway().published().position(0, InstrumentId(0)).qty;
+        assert_eq!((position, desk.gateway().counters().fills), (Qty(7 * SHARE), 2), "{picks:?}");
+        desk.check_fold();
+    }
+}
+
+/// Row 46: a cancel that nobody asked for, in part and in whole.
+#[test]
+fn a_cancel_that_nobody_asked_for_is_taken() {
+    let mut desk = Desk::open();
+    let (id, number) = desk.working(10);
+    desk.canceled(number, 4);
+    assert_eq!(desk.gateway().orders().get(id).unwrap().leaves_qty, Qty(6 * SHARE));
+    desk.executed(number, 2, 1);
+    desk.canceled(number, 4);
+    assert_eq!((desk.status(id), desk.last_report().leaves_qty), (OrdStatus::Canceled, Qty(0)));
+    desk.check_fold();
+}

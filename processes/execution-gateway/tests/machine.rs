@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use protocols::ouch::InboundRepr;
 use shm_layout::message::control::ControlKind;
 use shm_layout::message::order::{NewOrderSingle, OrderKind, OrderRequest};
+use shm_layout::topology::RingId;
 use shm_layout::types::{ClOrdId, Nanos, OrdStatus, Price, Qty, RejectReason, Role};
 
 #[test]
@@ -171,6 +172,76 @@ fn tokens_ids_and_values_are_judged_before_the_wire() {
     assert_eq!(desk.wire.len(), sent, "nothing left");
     assert_eq!(desk.status(first), OrdStatus::New);
     desk.check_fold();
+}
+
+/// Of several reasons the first is told: id, token, kill, session, journal, leases; then what the order asks for; then the
+/// capital limit, which counts only what leaves.
+#[test]
+fn reasons_have_an_order() {
+    let mut limits = settings(Durability::L0);
+    limits.capital = Capital { orders_max: Some(0), notional_max: None };
+    let mut desk = Desk::open_with(limits);
+    for (role, index) in [(Role::Risk, 0), (Role::Strategy, 0)] {
+        desk.input(Input::Lease { role, index, held: false });
+    }
+    desk.input(Input::Journal { available: false });
+    desk.input(Input::Disconnected);
+    desk.input(Input::Kill { generation: 1 });
+    // Everything is wrong with it; what is cured comes off the front.
+    let told = |desk: &mut Desk, id: bool, token: bool, price: i64| {
+        order(desk, |new| {
+            new.price = Price(price);
+            if !id {
+                new.header.cl_ord_id = ClOrdId::new(0, 0, 0, 900).unwrap();
+            }
+            if !token {
+                new.header.risk_epoch = 9;
+            }
+        });
+        desk.reason()
+    };
+    assert_eq!(told(&mut desk, false, false, 1), RejectReason::Fenced);
+    assert_eq!(told(&mut desk, true, false, 1), RejectReason::RiskToken);
+    assert_eq!(told(&mut desk, true, true, 1), RejectReason::GatewayKilled);
+    desk.input(Input::Kill { generation: 0 });
+    assert_eq!(told(&mut desk, true, true, 1), RejectReason::SessionDown);
+    desk.wait(600_000_000);
+    desk.reconnect(1);
+    assert_eq!(told(&mut desk, true, true, 1), RejectReason::JournalUnavailable);
+    desk.input(Input::Journal { available: true });
+    assert_eq!(told(&mut desk, true, true, 1), RejectReason::RiskLease);
+    desk.input(Input::Lease { role: Role::Risk, index: 0, held: true });
+    assert_eq!(told(&mut desk, true, true, 1), RejectReason::StrategyLease);
+    desk.input(Input::Lease { role: Role::Strategy, index: 0, held: true });
+    assert_eq!(told(&mut desk, true, true, 1), RejectReason::NotEncodable);
+    assert_eq!(told(&mut desk, true, true, 10 * SHARE), RejectReason::CapitalLimit);
+    // The same of a replace: an order that does not exist matters less than a kill.
+    desk.input(Input::Kill { generation: 2 });
+    desk.replace(ClOrdId(77), 5);
+    assert_eq!(desk.reason(), RejectReason::GatewayKilled);
+    desk.check_fold();
+}
+
+#[test]
+fn a_fence_states_how_far_the_requests_were_taken() {
+    let mut desk = Desk::open();
+    let cursors = |desk: &Desk| {
+        let (.., sequence) = *desk.fences.last().unwrap();
+        let Record::Fence(fence) = &desk.journal[sequence as usize - 1] else { panic!("a fence") };
+        assert!(fence.cursors[1..].iter().all(|cursor| (cursor.ring, cursor.cursor) == (0, 0)));
+        (RingId::from_u32(fence.cursors[0].ring).unwrap().name(), fence.cursors[0].cursor)
+    };
+    assert_eq!(cursors(&desk).1, 0, "before the first request");
+    for _ in 0..3 {
+        desk.new_order(1);
+    }
+    desk.entry_sequence += 1;
+    desk.input(Input::Entry { sequence: 4, request: Err(shm_layout::message::BadMessage::Kind(0)) });
+    desk.epoch(Role::Strategy, 0, 2);
+    assert_eq!(cursors(&desk), ("order_entry.0".to_owned(), 4));
+    desk.new_order(1);
+    desk.epoch(Role::Risk, 0, 2);
+    assert_eq!(cursors(&desk).1, 5);
 }
 
 #[test]
@@ -432,12 +503,12 @@ proptest! {
         desk.check_fold();
         let mut again = Stepper::new(Gateway::new(settings(Durability::L0), 0), Nanos(0));
         let mut outputs = Vec::new();
-        // The desk fired timers only on opening, before the connection stood.
-        for (now, input) in &desk.inputs {
-            if matches!(input, Input::Connected) {
-                while again.timer(*now, &mut |output| outputs.push(output)).is_some() {}
+        for (now, input) in &desk.steps {
+            let mut emit = |output| outputs.push(output);
+            match input {
+                Some(input) => { again.input(*now, input, &mut emit); }
+                None => { prop_assert_eq!(again.timer(*now, &mut emit), Some(*now)); }
             }
-            again.input(*now, input, &mut |output| outputs.push(output));
         }
         prop_assert_eq!(outputs, desk.outputs);
     }

@@ -174,6 +174,9 @@ fn a_venue_that_does_not_read_is_disconnected_and_every_order_is_accounted_for()
         world.pass(&mut shell);
     }
     // What the kernel had is in doubt, what had not begun to leave never will; no order is neither.
+    world.until(&mut shell, |_, shell| {
+        shell.machine().orders().live().all(|(_, order)| order.ord_status() == OrdStatus::Unknown)
+    });
     let counters = shell.machine().counters().clone();
     assert!(counters.not_sent >= 500, "64 KiB of orders waited: {counters:?}");
     assert!(counters.in_doubt >= counters.orders_sent, "and one of which a part had left");
@@ -267,7 +270,7 @@ fn at_l2_an_order_leaves_once_it_is_durable() {
 fn the_demo_host_file_is_whole_for_the_gateway() {
     let file = runtime::config::HostFile::parse("demo.toml", include_str!("../../../tuning/demo.toml")).unwrap();
     let config: execution_gateway::config::GatewayConfig = file.table("execution-gateway").unwrap();
-    let settings = config.settings(&file.venues()[0], &["AAAA".to_owned()], 1).unwrap();
+    let settings = config.settings(0, &file.venues()[0], &["AAAA".to_owned()], 1).unwrap();
     assert_eq!(settings.capital.orders_max, Some(1_000_000));
     assert_eq!(settings.capital.notional_max, Some(Notional(10_000_000_000 * i128::from(UNITS) * i128::from(UNITS))));
 }

@@ -30,10 +30,12 @@ use shm_layout::types::{InstrumentId, Nanos};
 use std::hint::black_box;
 use std::io;
 
-/// Datagrams of one duty cycle, so that `control` is polled between them.
-const DATAGRAMS_MAX: usize = 32;
 /// Timers of one duty cycle: a whole hold window that a filled gap releases goes out over several.
 const TIMERS_MAX: usize = 256;
+/// How long the request socket is read in every pass after a request.
+const REPLY_NS: u64 = 100_000_000;
+/// How often it is read otherwise: a read of an empty socket costs an idle pass half of its time.
+const REPLY_LOOK_NS: u64 = 1_000_000;
 /// How often counters and positions are published.
 const REPORT_NS: u64 = 1_000_000;
 /// Receive buffer asked of the kernel, in bytes: an opening burst of a few milliseconds.
@@ -54,6 +56,8 @@ pub struct Shell {
     page: ControlPageReader,
     realtime: RealtimeOffset,
     reported: Nanos,
+    /// When the request socket is read next, if nothing was requested.
+    look_for_replies: Nanos,
     stopping: bool,
     finished: bool,
     failure: Option<anyhow::Error>,
@@ -106,6 +110,7 @@ impl Shell {
             page: process.page.clone(),
             realtime,
             reported: Nanos(0),
+            look_for_replies: Nanos(0),
             stopping: false,
             finished: false,
             failure: None,
@@ -171,30 +176,30 @@ impl Shell {
         stepper.due(now).is_none()
     }
 
-    /// One datagram of each socket in turn, replies first: they are what a gap waits for.
+    /// At most one datagram of each socket, replies first: they are what a gap waits for. The next pass has a time of its
+    /// own, and a stage that shares this loop answers one datagram before the next is read.
     fn datagrams(&mut self, now: Nanos, work_count: &mut usize) -> io::Result<()> {
-        let mut quiet = false;
-        for _ in 0..DATAGRAMS_MAX / 2 {
-            if quiet {
-                break;
+        let look = now >= self.look_for_replies;
+        if look {
+            self.look_for_replies = now.plus(REPLY_LOOK_NS);
+        }
+        for line in [Line::Reply, Line::A] {
+            if line == Line::Reply && !look && !self.outlet.awaits_reply(now, REPLY_NS) {
+                continue;
             }
-            quiet = true;
-            for line in [Line::Reply, Line::A] {
-                if self.outlet.is_behind() {
-                    return Ok(());
-                }
-                let Input::Datagram(datagram) = &mut self.input;
-                let received = match line {
-                    Line::Reply => self.outlet.requester.receive(&mut datagram.bytes)?,
-                    Line::A | Line::B => self.multicast.receive(&mut datagram.bytes)?,
-                };
-                let Some(received) = received else { continue };
-                quiet = false;
-                self.give(now, line, &received);
-                *work_count += 1;
-                if !self.timers(now, work_count) {
-                    return Ok(());
-                }
+            if self.outlet.is_behind() {
+                return Ok(());
+            }
+            let Input::Datagram(datagram) = &mut self.input;
+            let received = match line {
+                Line::Reply => self.outlet.requester.receive(&mut datagram.bytes)?,
+                Line::A | Line::B => self.multicast.receive(&mut datagram.bytes)?,
+            };
+            let Some(received) = received else { continue };
+            self.give(now, line, &received);
+            *work_count += 1;
+            if !self.timers(now, work_count) {
+                return Ok(());
             }
         }
         Ok(())

@@ -1,9 +1,12 @@
 //! The capture files: their bytes (drawn in this crate's README), their writer and their readers.
 
 pub mod format;
+pub mod index;
 pub mod messages;
+pub mod query;
 pub mod reader;
 pub mod resume;
+pub mod stamp;
 pub mod writer;
 
 pub use format::{BlockHeader, BlockKind, FileHeader};

@@ -283,8 +283,8 @@ fn write_all(
         }
         let written = match output {
             Output::Rotate => writer.rotate(now),
-            Output::Append { header, payload: true } => writer.append(header.as_bytes(), payload),
-            Output::Append { header, payload: false } => writer.append(header.as_bytes(), &[]),
+            Output::Append { header, payload: true } => writer.append(header, payload),
+            Output::Append { header, payload: false } => writer.append(header, &[]),
         };
         *failure = written.err();
     }

@@ -108,14 +108,14 @@ impl Reservations {
     /// When the id is none or already there: the caller looked first.
     pub fn insert(&mut self, reservation: Reservation) -> bool {
         assert!(reservation.cl_ord_id != ClOrdId::NONE, "a reservation needs an id");
-        assert!(self.find(reservation.cl_ord_id).is_none(), "a reservation is made once");
-        if self.is_full() {
-            return false;
-        }
         let mask = self.places.len() - 1;
         let mut place = self.home(reservation.cl_ord_id);
         while self.places[place].cl_ord_id != ClOrdId::NONE {
+            assert!(self.places[place].cl_ord_id != reservation.cl_ord_id, "a reservation is made once");
             place = (place + 1) & mask;
+        }
+        if self.is_full() {
+            return false;
         }
         self.places[place] = reservation;
         self.count += 1;

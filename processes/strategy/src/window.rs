@@ -8,6 +8,8 @@ pub struct Window {
     count: usize,
     sum: i128,
     sum_of_squares: i128,
+    /// n·σ of a full window, rounded down; else 0. Taken once a sample: prices are compared with it far more often.
+    spread: u128,
 }
 
 impl Window {
@@ -18,7 +20,7 @@ impl Window {
     #[must_use]
     pub fn new(length: usize) -> Self {
         assert!(length >= 2, "a deviation needs two samples");
-        Self { samples: vec![0; length].into(), next: 0, count: 0, sum: 0, sum_of_squares: 0 }
+        Self { samples: vec![0; length].into(), next: 0, count: 0, sum: 0, sum_of_squares: 0, spread: 0 }
     }
 
     /// Adds a sample; the oldest leaves when the window is full.
@@ -34,11 +36,16 @@ impl Window {
         self.next = (self.next + 1) % self.samples.len();
         self.sum += i128::from(sample);
         self.sum_of_squares += i128::from(sample) * i128::from(sample);
+        if self.count == self.samples.len() {
+            // With n samples: n·σ = √(n·Σx² − (Σx)²).
+            let n = self.count as i128;
+            self.spread = (n * self.sum_of_squares - self.sum * self.sum).unsigned_abs().isqrt();
+        }
     }
 
     /// Forgets every sample.
     pub fn clear(&mut self) {
-        (self.next, self.count, self.sum, self.sum_of_squares) = (0, 0, 0, 0);
+        (self.next, self.count, self.sum, self.sum_of_squares, self.spread) = (0, 0, 0, 0, 0);
     }
 
     /// Distance of `value` from the mean, in thousandths of the standard deviation (of the population), towards zero;
@@ -48,12 +55,9 @@ impl Window {
         if self.count < self.samples.len() {
             return None;
         }
-        // With n samples: n·(value − mean) = n·value − Σ, and n·σ = √(n·Σx² − (Σx)²), so their ratio needs no division
-        // before the last.
-        let n = self.count as i128;
-        let spread = (n * self.sum_of_squares - self.sum * self.sum).unsigned_abs().isqrt();
-        let distance = n * i128::from(value) - self.sum;
-        let z = (distance * 1000).checked_div(spread as i128)?;
+        // With n samples: n·(value − mean) = n·value − Σ, so that its ratio to n·σ needs no division before the last.
+        let distance = self.count as i128 * i128::from(value) - self.sum;
+        let z = (distance * 1000).checked_div(self.spread as i128)?;
         Some(z.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
     }
 }

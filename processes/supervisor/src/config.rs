@@ -100,6 +100,7 @@ impl Config {
 struct Elsewhere {
     mode: Option<String>,
     tail_bytes: Option<u64>,
+    segment_bytes: Option<u64>,
 }
 
 /// Bytes of a journal tail's circular area where `[execution-gateway] tail_bytes` says nothing.
@@ -112,6 +113,15 @@ pub const TAIL_BYTES: u64 = 4 << 20;
 pub fn tail_bytes(file: &HostFile) -> Result<usize, ConfigError> {
     let table: Elsewhere = optional(file, "execution-gateway")?;
     Ok(table.tail_bytes.unwrap_or(TAIL_BYTES) as usize)
+}
+
+/// Bytes that the journals allocate before the first order: a segment per gateway.
+///
+/// # Errors
+/// When `segment_bytes` is no number.
+pub fn journal_bytes(file: &HostFile) -> Result<u64, ConfigError> {
+    let table: Elsewhere = optional(file, "execution-gateway")?;
+    Ok(table.segment_bytes.unwrap_or(0) * u64::from(file.counts().gateways))
 }
 
 /// How the recorder reads: `[recorder] mode`.

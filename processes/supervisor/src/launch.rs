@@ -28,6 +28,8 @@ pub fn say(line: &str) {
 pub fn in_background(host: &Path, replace: bool, keep_regions: bool) -> Result<(), StartError> {
     let file = HostFile::load(host).map_err(anyhow::Error::from)?;
     let instance = Instance::of(&file);
+    let in_use = |error: runtime::RuntimeError| StartError { code: 75, error: error.into() };
+    runtime::instance::InstanceLock::check_free(&instance).map_err(in_use)?;
     instance.create_directories(file.counts().gateways).map_err(anyhow::Error::from)?;
     let own = std::env::current_exe().context("this binary")?;
     let mut words = vec!["run".to_owned(), "--foreground".to_owned(), "--host".to_owned(), host.display().to_string()];

@@ -18,6 +18,7 @@ use machine::{Machine, Nanos};
 use shm_layout::control_page::{ROSTER, RosterState};
 use shm_layout::message::control::{Control, ControlKind};
 use shm_layout::types::Role;
+use std::fmt;
 use stop::Stop;
 
 /// Exit code of a start that failed without a better one: sysexits' EX_SOFTWARE.
@@ -197,6 +198,15 @@ enum Mode {
 
 type Emit<'a> = &'a mut dyn FnMut(Output);
 
+/// Nanoseconds, shown in milliseconds.
+struct Ms(u64);
+
+impl fmt::Display for Ms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03} ms", self.0 / 1_000_000, self.0 / 1_000 % 1_000)
+    }
+}
+
 /// The core.
 #[derive(Clone, Debug)]
 pub struct Supervisor {
@@ -208,6 +218,8 @@ pub struct Supervisor {
     /// The journals hold records of earlier boots: first lives start from a rebuild too.
     journaled: bool,
     mode: Mode,
+    /// Time of the input or timer at hand.
+    now: Nanos,
 }
 
 impl Supervisor {
@@ -216,7 +228,7 @@ impl Supervisor {
     #[must_use]
     pub fn new(timing: Timing, slots: Vec<Slot>, journaled: bool) -> Self {
         assert!(slots.len() <= ROSTER, "a roster has {ROSTER} places");
-        Self { timing, slots, armed: 0, kill_engaged: false, journaled, mode: Mode::Booting }
+        Self { timing, slots, armed: 0, kill_engaged: false, journaled, mode: Mode::Booting, now: Nanos(0) }
     }
 
     /// A supervisor that takes over what a dead one left running; the dead of `slots` are told as inputs.
@@ -228,7 +240,7 @@ impl Supervisor {
         for &slot in given_up {
             slots[slot].phase = Phase::GivenUp;
         }
-        Self { timing, slots, armed, kill_engaged: false, journaled: true, mode: Mode::Watching }
+        Self { timing, slots, armed, kill_engaged: false, journaled: true, mode: Mode::Watching, now: Nanos(0) }
     }
 
     /// The processes.
@@ -277,12 +289,20 @@ impl Supervisor {
         emit(Output::SetArmed(0));
     }
 
+    /// Says that a process has left a stage, and how long that took; the next one begins.
+    fn say_stage(&mut self, slot: usize, done: &str, emit: Emit<'_>) {
+        let (process, now) = (&mut self.slots[slot], self.now);
+        let took = Ms(now.0.saturating_sub(process.stage_began.0));
+        process.stage_began = now;
+        emit(Output::Say(format!("{}: {done} after {took}", process.name())));
+    }
+
     /// SIGKILLs a living process, once.
     fn kill(&mut self, slot: usize, why: &str, emit: Emit<'_>) {
         let process = &mut self.slots[slot];
         if process.lives() && !process.killed {
-            process.killed = true;
-            emit(Output::Say(format!("{}/{}: killed: {why}", process.role.folder(), process.index)));
+            (process.killed, process.stage_began) = (true, self.now);
+            emit(Output::Say(format!("{}: killed: {why}", process.name())));
             emit(Output::KillProcess(slot));
         }
     }
@@ -292,7 +312,12 @@ impl Supervisor {
         if !process.lives() {
             return;
         }
-        emit(Output::Say(format!("{}/{}: ended: {exit:?}", process.role.folder(), process.index)));
+        let proof = if process.killed {
+            format!(", proven {} after the kill", Ms(now.0.saturating_sub(process.stage_began.0)))
+        } else {
+            String::new()
+        };
+        emit(Output::Say(format!("{}: ended: {exit:?}{proof}", process.name())));
         match self.mode {
             Mode::Stopping(_) => self.stopped(now, slot, exit, emit),
             Mode::Aborting(..) | Mode::Finished => self.aborted(slot, emit),
@@ -338,6 +363,7 @@ impl Machine for Supervisor {
     const OUTPUTS_MAX: usize = 8 * ROSTER;
 
     fn on_input(&mut self, now: Nanos, input: &Input, emit: &mut impl FnMut(Output)) {
+        self.now = now;
         match input {
             Input::Boot => self.advance_boot(now, emit),
             Input::ProcessExited(slot, exit) => self.exited(now, *slot, *exit, emit),
@@ -363,6 +389,7 @@ impl Machine for Supervisor {
     }
 
     fn on_timer(&mut self, now: Nanos, emit: &mut impl FnMut(Output)) {
+        self.now = now;
         self.stop_timer(now, emit);
         for slot in 0..self.slots.len() {
             if self.slots[slot].deadline().is_some_and(|at| at <= now) && !self.is_ending() {

@@ -12,6 +12,10 @@ use supervisor::rebuild::{self, Request};
 use supervisor::shell::{Options, Shell, StartError, start};
 use supervisor::{launch, regions};
 
+/// Shortest nap between two looks, in microseconds: deaths are looked for no more often, and each waking takes a hot
+/// process's CPU where they are shared.
+const NAP_US_MIN: u32 = 500;
+
 #[derive(Parser)]
 #[command(version, about = "Runs the processes of a Tickway instance: starts, watches and restarts them")]
 struct Arguments {
@@ -109,6 +113,9 @@ fn run_foreground(arguments: &RunArguments) -> ExitCode {
     if let Err(error) = runtime::signal::install() {
         return fail(71, &error.to_string());
     }
+    if let Err(error) = runtime::affinity::become_cold() {
+        tracing::warn!("{error}");
+    }
     let (mut shell, status) = match start(&options) {
         Ok(started) => started,
         Err(StartError { code, error }) => return fail(code, &format!("{error:#}")),
@@ -116,7 +123,7 @@ fn run_foreground(arguments: &RunArguments) -> ExitCode {
     for line in shell.plan_lines() {
         launch::say(&line);
     }
-    let wait = WaitStrategy::Nap(shell.file().host().nap_us.get() as u32);
+    let wait = WaitStrategy::Nap((shell.file().host().nap_us.get() as u32).max(NAP_US_MIN));
     let around = RunLoop { clock: shell.clock(), status, wait };
     run(&mut shell, &around);
     around.status.set_state(ProcessState::Stopped);

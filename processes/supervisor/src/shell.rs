@@ -227,6 +227,7 @@ impl Agent for Shell {
         let away_ns = now.0.saturating_sub(self.last_pass.0);
         let timeout_ns = self.config.heartbeat_timeout_ms.get() * 1_000_000;
         if away_ns > timeout_ns / 4 {
+            tracing::warn!("this supervisor itself did not run for {} ms", away_ns / 1_000_000);
             self.grace_until = now.plus(timeout_ns);
         }
         self.last_pass = now;

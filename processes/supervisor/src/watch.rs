@@ -109,3 +109,87 @@ impl Watched {
         self.status.counters().iter().find(|(name, _)| name == label).map_or(0, |(_, value)| value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use runtime::config::{HostFile, InstanceName};
+    use runtime::instance::Instance;
+    use runtime::ports::Identity;
+    use shm_layout::control_page::{CONTROL_PAGE_WORDS, ControlPage};
+    use shm_layout::ring::RingWriter;
+    use shm_layout::status::StatusWriter;
+
+    const SECOND: u64 = 1_000_000_000;
+    /// Between two looks of the supervisor at a heartbeat.
+    const LOOK_NS: u64 = 10_000_000;
+
+    /// Risk, watched from second 1 on, and the strategy whose intents it reads.
+    struct World {
+        _directory: tempfile::TempDir,
+        intents: RingWriter<15>,
+        status: StatusWriter,
+        watched: Watched,
+        now: Nanos,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let name = InstanceName::new("watched").unwrap();
+            let instance = Instance::beneath(&name, &directory.path().join("shm"), &directory.path().join("data"));
+            instance.create_directories(1).unwrap();
+            let text = include_str!("../../../tuning/demo.toml").replace("= 65536", "= 64").replace("= 16384", "= 64");
+            let file = HostFile::parse("demo.toml", &text).unwrap();
+            let page = ControlPage::new(&SharedWords::heap(CONTROL_PAGE_WORDS));
+            let (ports, now) = (Ports::new(&instance, &file, 7, page.reader()), Nanos(SECOND));
+            ports.create_all(now).unwrap();
+            let strategy = Identity { role: Role::Strategy, index: 0, epoch: 1 };
+            let risk = Identity { role: Role::Risk, index: 0, epoch: 1 };
+            let ring = RingId { kind: RingKind::OrderIntent, writer: Role::Strategy, index: 0, gateway: 0 };
+            let status = ports.status_writer(risk, now).unwrap();
+            let intents = ports.writer(ring, strategy).unwrap();
+            let watched = Watched::new(&ports, Role::Risk, 0, now).unwrap();
+            Self { _directory: directory, intents, status, watched, now }
+        }
+
+        /// Looks on as the supervisor does, for that long, at a process whose heart beats; what the last look saw.
+        fn watch(&mut self, ns: u64) -> Observation {
+            let end = self.now.plus(ns);
+            loop {
+                self.now = self.now.plus(LOOK_NS);
+                self.status.heartbeat(self.now);
+                let seen = self.watched.observe(self.now);
+                if self.now >= end {
+                    return seen;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_input_after_a_long_idle_time_is_no_stall() {
+        let mut world = World::new();
+        world.watch(100 * SECOND);
+        assert!(!world.watched.has_input());
+        world.intents.push(&[1; 15]).unwrap();
+        let seen = world.watch(LOOK_NS);
+        assert!(world.watched.has_input());
+        assert!(seen.progress_age_ns <= 2 * LOOK_NS, "the idle time is held against it: {seen:?}");
+    }
+
+    #[test]
+    fn input_that_waits_without_progress_is_a_stall_and_progress_ends_it() {
+        let mut world = World::new();
+        world.watch(SECOND);
+        world.intents.push(&[1; 15]).unwrap();
+        let seen = world.watch(6 * SECOND);
+        assert!(seen.progress_age_ns >= 5 * SECOND && seen.heartbeat_age_ns <= LOOK_NS, "{seen:?}");
+        world.status.add_progress(1);
+        assert!(world.watch(LOOK_NS).progress_age_ns <= LOOK_NS);
+        // A new life owes nothing for the last one.
+        world.watch(6 * SECOND);
+        world.watched.restart(world.now);
+        assert!(world.watch(LOOK_NS).progress_age_ns <= 2 * LOOK_NS);
+    }
+}

@@ -145,6 +145,22 @@ impl SharedWords {
         self.word_mut(index).store(value, ordering);
     }
 
+    /// Stores bytes as words in memory order from the word at `index` on, relaxed; bytes after the last whole eight are left.
+    ///
+    /// # Panics
+    /// When the words are not all in view or the view is read-only.
+    pub fn store_bytes(&self, index: usize, bytes: &[u8]) {
+        let words = bytes.len() / 8;
+        let end = index.checked_add(words).expect("store end overflows");
+        assert!(self.writable && end <= self.words, "store of {index}..{end} of {} words", self.words);
+        for (offset, chunk) in bytes.chunks_exact(8).enumerate() {
+            let value = u64::from_le_bytes(chunk.try_into().expect("eight bytes"));
+            // SAFETY: the last word of the run was just checked to be in view.
+            let word = unsafe { self.word_unchecked(index + offset) };
+            word.store(value, Ordering::Relaxed);
+        }
+    }
+
     /// Adds to the word at `index` and returns its previous value.
     ///
     /// # Panics

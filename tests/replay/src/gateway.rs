@@ -46,7 +46,7 @@ impl GatewaySubject {
         let venue = host.venues().get(usize::from(index)).with_context(|| format!("[[venues]] has no row {index}"))?;
         let config: GatewayConfig = host.table("execution-gateway")?;
         let symbols: Vec<String> = host.instruments().rows().iter().map(|row| row.symbol.clone()).collect();
-        let settings = config.settings(venue, &symbols, usize::from(host.counts().strategies))?;
+        let settings = config.settings(index, venue, &symbols, usize::from(host.counts().strategies))?;
         Ok(Self { index, settings, journal, trail: RefCell::default() })
     }
 
@@ -91,7 +91,7 @@ impl Subject for GatewaySubject {
             return Err(Stop::Snapshot { epoch, through });
         }
         self.trail.borrow_mut().start(through);
-        Ok(Gateway::continuing(settings, state, through))
+        Ok(Gateway::resumed(settings, state, through, &self.journal.memory(through)))
     }
 
     fn inputs(&self, capture: &Capture, step: &Step) -> Result<Vec<Input>, Stop> {

@@ -1,5 +1,6 @@
 //! The gateways' journals beside a capture: what a life that starts from a journal or a snapshot had.
 
+use execution_gateway::Memory;
 use journal::{Journal, Rebuilt, Through, rebuild};
 use orders::OrdersState;
 use std::path::Path;
@@ -33,5 +34,19 @@ impl JournalFiles {
     /// Folds the journal into `state`; `None` when it does not reach so far.
     pub fn fold(&self, state: &mut OrdersState, through: Through) -> Option<Rebuilt> {
         rebuild(&Journal::new(&self.segments(), None), state, through).ok()
+    }
+
+    /// What the journal through a sequence tells a gateway of the venue's session.
+    #[must_use]
+    pub fn memory(&self, through: u64) -> Memory {
+        let (mut memory, segments) = (Memory::default(), self.segments());
+        let journal = Journal::new(&segments, None);
+        for entry in journal.entries().take_while(|entry| entry.header.sequence <= through) {
+            // What cannot be read has failed the fold before.
+            if let Ok(record) = entry.record() {
+                memory.note(&record);
+            }
+        }
+        memory
     }
 }

@@ -302,6 +302,7 @@ fn is_held(env: &Env, place: usize) -> bool {
 fn settings(instruments: &[Instrument], strategies: u8, durable: bool) -> Settings {
     let alpha = "fits its field";
     Settings {
+        gateway: 0,
         username: Alpha::padded(USERNAME).expect(alpha),
         password: Password(Alpha::padded(PASSWORD).expect(alpha)),
         firm: Alpha::padded(b"TICK").expect(alpha),

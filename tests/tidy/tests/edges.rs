@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["runtime"],
     &["feed-handler", "strategy", "risk", "execution-gateway", "recorder", "supervisor"],
     &["benches"],
-    &["exchange-sim", "tickway", "xtask"],
+    &["exchange-sim", "fused", "tickway", "xtask"],
 ];
 
 fn layer(name: &str) -> Option<usize> {

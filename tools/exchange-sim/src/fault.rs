@@ -32,6 +32,9 @@ pub enum FaultTextError {
     /// Not one of the three names.
     #[error("fault {0:?} is not one of malformed, drop, dup")]
     Name(String),
+    /// Which of two rates is meant?
+    #[error("fault {0:?} is given twice; keep one of the two")]
+    Twice(String),
     /// Not a decimal from 0 to 1.
     #[error("fault rate {0:?} is not a decimal from 0 to 1")]
     Rate(String),
@@ -43,11 +46,16 @@ pub enum FaultTextError {
 impl std::str::FromStr for FaultRates {
     type Err = FaultTextError;
 
-    /// Reads `malformed=0.01,drop=0.01,dup=0.01`; what is not named is 0.
+    /// Reads `malformed=0.01,drop=0.01,dup=0.01`; what is not named is 0, and nothing is named twice.
     fn from_str(text: &str) -> Result<Self, FaultTextError> {
         let mut rates = Self::default();
+        let mut named = Vec::new();
         for part in text.split(',').filter(|part| !part.is_empty()) {
             let (name, rate) = part.split_once('=').ok_or_else(|| FaultTextError::Form(part.to_owned()))?;
+            if named.contains(&name) {
+                return Err(FaultTextError::Twice(name.to_owned()));
+            }
+            named.push(name);
             let units = Qty::parse(rate).filter(|rate| (0..=UNITS).contains(&rate.0));
             let units = units.ok_or_else(|| FaultTextError::Rate(rate.to_owned()))?;
             // 1e-8 units to billionths; at most 1e9, which fits.

@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum ItchFileError {
     /// The operating system refused to open or read it.
-    #[error("{}: offset {offset}: {source}", path.display())]
+    /// Its cause is not in its own text: who prints the chain would print it twice.
+    #[error("{}: offset {offset}", path.display())]
     Io {
         /// The file.
         path: PathBuf,

@@ -128,7 +128,16 @@ fn faults_are_seeded_counted_and_leave_the_rest_alone() {
 fn fault_texts_are_read_exactly_or_refused() {
     let rates: FaultRates = "malformed=0.01,drop=0.5".parse().unwrap();
     assert_eq!(rates, FaultRates { malformed: 10_000_000, drop: 500_000_000, dup: 0 });
-    for text in ["drop", "drop=1e-2", "dup=0.000000001", "loss=0.1", "drop=-0.1", "drop=1.1", "drop=0.6,dup=0.6"] {
+    for text in [
+        "drop",
+        "drop=1e-2",
+        "dup=0.000000001",
+        "loss=0.1",
+        "drop=-0.1",
+        "drop=1.1",
+        "drop=0.6,dup=0.6",
+        "drop=0.1,drop=0.1",
+    ] {
         assert!(text.parse::<FaultRates>().is_err(), "{text}");
     }
 }

@@ -72,11 +72,11 @@ impl CheckArguments {
                 "gateways": counts.gateways,
             }))?;
         } else {
-            let (rows, path) = (file.instruments().len(), self.host.display());
-            let (venues, strategies) = (counts.gateways, counts.strategies);
-            output::line(&format!(
-                "{path}: sound: {rows} instruments, {venues} venues, {strategies} strategies, {hash}"
-            ))?;
+            let rows = output::count(file.instruments().len() as u64, "instrument");
+            let venues = output::count(counts.gateways, "venue");
+            let strategies = if counts.strategies == 1 { "strategy" } else { "strategies" };
+            let (path, count) = (self.host.display(), counts.strategies);
+            output::line(&format!("{path}: sound: {rows}, {venues}, {count} {strategies}, {hash}"))?;
         }
         Ok(Finding::Good)
     }

@@ -64,17 +64,16 @@ fn instrument(id: InstrumentId) -> Value {
     if id == InstrumentId::ALL { json!("all") } else { json!(id.0) }
 }
 
-/// A line for people: kind first, then every field that says something.
+/// A line for people: the kind, where there is one, then every field that says something.
 #[must_use]
 pub fn text(value: &Value) -> String {
     let Some(object) = value.as_object() else { return value.to_string() };
-    let kind = object.get("kind").and_then(Value::as_str).unwrap_or("?");
-    let mut line = kind.to_owned();
+    let mut words: Vec<String> = object.get("kind").and_then(Value::as_str).map(str::to_owned).into_iter().collect();
     for (key, value) in object.iter().filter(|(key, value)| *key != "kind" && says_something(value)) {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        line.push_str(&format!(" {key}={text}"));
+        words.push(format!("{key}={text}"));
     }
-    line
+    words.join(" ")
 }
 
 fn says_something(value: &Value) -> bool {

@@ -23,7 +23,9 @@ mod verdict;
 use crate::failure::{Failure, Finding, Outcome};
 use crate::output;
 use clap::Args;
-use report::Report;
+pub use latency::Figures;
+pub use report::Report;
+use runtime::placement::Placement;
 use std::path::PathBuf;
 
 /// Arguments of `demo`.
@@ -53,6 +55,9 @@ pub struct Arguments {
     /// Host file, instead of the demo's own
     #[arg(long, value_name = "FILE")]
     pub host: Option<PathBuf>,
+    /// What shares a process: processes (nothing), paired or fused, instead of the host file's
+    #[arg(long)]
+    pub placement: Option<Placement>,
     /// Name of the instance, instead of the host file's
     #[arg(long, value_name = "NAME")]
     pub instance: Option<String>,
@@ -65,6 +70,45 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    /// A demo that is asked for nothing but its length.
+    #[must_use]
+    pub fn quiet() -> Self {
+        Self {
+            seconds: 30,
+            itch: None,
+            pace: None,
+            fault: None,
+            seed: 1,
+            rate: None,
+            symbols: None,
+            host: None,
+            placement: None,
+            instance: None,
+            data: None,
+            json: true,
+        }
+    }
+
+    /// Runs the demo for its report, which is not printed; nothing is left behind on any way out.
+    ///
+    /// # Errors
+    /// When it could not be run to a report.
+    pub fn measure(&self) -> Result<Report, Failure> {
+        static ONCE: std::sync::Once = std::sync::Once::new();
+        let mut watched = Ok(());
+        ONCE.call_once(|| {
+            cleanup::on_panic(false);
+            watched = interrupt::watch(|| {
+                cleanup::sweep();
+                std::process::exit(130);
+            });
+        });
+        watched?;
+        let outcome = session::run(self);
+        cleanup::sweep();
+        outcome
+    }
+
     /// Runs the demo.
     ///
     /// # Errors
@@ -79,6 +123,9 @@ impl Arguments {
             let _ = print_failure(json, &failure);
             std::process::exit(130);
         })?;
+        if let Err(error) = runtime::affinity::become_cold() {
+            eprintln!("demo: {error}");
+        }
         let outcome = session::run(self);
         cleanup::sweep();
         match outcome {

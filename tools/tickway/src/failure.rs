@@ -6,6 +6,8 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+/// Wrong arguments, as the reader of arguments itself exits.
+pub const USAGE: u8 = 2;
 /// EX_DATAERR: the input is not what it should be.
 pub const DATA_ERROR: u8 = 65;
 /// EX_NOINPUT: a file is missing or not readable.

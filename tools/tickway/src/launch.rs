@@ -46,6 +46,17 @@ fn link_data(instance: &Instance) {
     }
 }
 
+/// Removes what [`start`] made for an instance that did not come to live; only an empty directory goes.
+pub fn unmake(instance: &Instance) {
+    let is_live = runtime::instance::live_instances().iter().any(|found| found.name == *instance.name());
+    let entries = std::fs::read_dir(instance.regions()).into_iter().flatten().flatten();
+    // Where a journal tail is kept, its directory and the way to its data are too.
+    if !is_live && entries.map(|entry| entry.file_name()).all(|name| name == DATA_LINK) {
+        let _ = std::fs::remove_file(instance.regions().join(DATA_LINK));
+        let _ = std::fs::remove_dir(instance.regions());
+    }
+}
+
 /// The instance as it now is.
 #[must_use]
 pub fn place_of(instance: &Instance) -> Place {
@@ -61,7 +72,10 @@ pub fn wait_until_running(instance: &Instance, supervisor: &mut Child, patience:
     let mut waited = Duration::ZERO;
     loop {
         if let Some(status) = supervisor.reap()? {
-            let what = format!("the supervisor ended with {status}: {}", last_words(&log));
+            let what = match cause(&log) {
+                Some(words) => words,
+                None => format!("the supervisor ended with {status}: {}", last_words(&log)),
+            };
             let code = status.code().and_then(|code| u8::try_from(code).ok()).filter(|code| *code >= 64);
             return Err(Failure::new(code.unwrap_or(UNAVAILABLE), what, format!("its log is {}", log.display())));
         }
@@ -94,6 +108,18 @@ fn not_running(instance: &Instance) -> Result<Vec<String>, Failure> {
     };
     let missing = wanted.into_iter().filter(|(role, index)| !runs(*role, *index));
     Ok(missing.map(|(role, index)| format!("{}/{index}", role.folder())).collect())
+}
+
+/// What the process said whose end made the start fail: the last line of its own log.
+fn cause(supervisor_log: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(supervisor_log).ok()?;
+    let (before, _) = text.rsplit_once("the start failed")?;
+    let line = before.lines().rev().find(|line| line.contains(": ended: "))?;
+    let name = line.split_once(": ended: ")?.0.rsplit(' ').next()?;
+    let log = supervisor_log.with_file_name(format!("{}.log", name.replace('/', ".")));
+    let text = std::fs::read_to_string(log).ok()?;
+    let words = text.lines().rev().find(|line| !line.trim().is_empty())?;
+    Some(format!("{name} did not start: {words}"))
 }
 
 /// The last lines of a log, without their stamps, as one.

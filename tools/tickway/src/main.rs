@@ -5,10 +5,12 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod capture;
 mod config;
 mod debug;
 mod decode;
 mod demo;
+mod export;
 mod failure;
 mod journals;
 mod kill;
@@ -18,12 +20,15 @@ mod order;
 mod output;
 mod place;
 mod position;
+mod query;
 mod regions;
 mod ring;
 mod roster;
+mod schema;
 mod socket;
 mod status;
 mod strategy;
+mod tick_to_order;
 mod up;
 
 use clap::{Parser, Subcommand};
@@ -55,6 +60,10 @@ enum Command {
     #[command(subcommand)]
     Ring(ring::Command),
     #[command(subcommand)]
+    Schema(schema::Command),
+    #[command(subcommand)]
+    Capture(capture::Command),
+    #[command(subcommand)]
     Journal(journals::Command),
     #[command(subcommand)]
     Order(order::Command),
@@ -66,7 +75,8 @@ enum Command {
     Kill(kill::Command),
     #[command(subcommand)]
     Config(config::Command),
-    Bench(bench::Arguments),
+    #[command(subcommand)]
+    Bench(bench::Command),
     #[command(subcommand, hide = true)]
     Debug(debug::Command),
 }
@@ -79,6 +89,8 @@ impl Command {
             Self::Up(command) => command.run(),
             Self::Down(command) => command.run(),
             Self::Ring(command) => command.run(),
+            Self::Schema(command) => command.run(),
+            Self::Capture(command) => command.run(),
             Self::Journal(command) => command.run(),
             Self::Order(command) => command.run(),
             Self::Position(command) => command.run(),

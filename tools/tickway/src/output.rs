@@ -68,6 +68,13 @@ pub fn duration(ns: u64) -> String {
     }
 }
 
+/// A count with its noun, which takes an `s` unless the count is 1: `1 restart`, `2 restarts`.
+#[must_use]
+pub fn count(count: impl Into<u64>, noun: &str) -> String {
+    let count = count.into();
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// `CamelCase`, the tables' names, as `snake_case`, the names of JSON.
 #[must_use]
 pub fn snake(name: &str) -> String {
@@ -100,5 +107,6 @@ mod tests {
         assert_eq!(duration(12_345_678), "12.3 ms");
         assert_eq!(duration(12_345_678_901), "12 s");
         assert_eq!(hex(255), "0x00000000000000ff");
+        assert_eq!([count(0_u64, "gap"), count(1_u64, "gap"), count(2_u64, "gap")], ["0 gaps", "1 gap", "2 gaps"]);
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A tool goes by the files alone: each region's header says what it is. It never registers as a reader and never stores.
 
-use crate::failure::{DATA_ERROR, Failure, UNAVAILABLE};
+use crate::failure::{DATA_ERROR, Failure, UNAVAILABLE, USAGE};
+use recorder::capture::stamp;
 use runtime::mmap::{Access, map_region};
 use runtime::ports::wiring;
 use shm_layout::region::{RegionHeader, RegionKind};
@@ -12,8 +13,8 @@ use shm_layout::topology::{Counts, RingId};
 use shm_layout::types::Role;
 use std::path::{Path, PathBuf};
 
-/// Messages taken from a ring at once.
-const BATCH: usize = 64;
+/// Most messages taken from a ring at once.
+pub const BATCH: usize = 256;
 
 /// A ring's region.
 #[derive(Clone, Debug)]
@@ -81,15 +82,20 @@ impl Regions {
         Ok(regions)
     }
 
+    /// One ring's file, copied from anywhere: no process is known.
+    ///
+    /// # Errors
+    /// When the file is no ring of this build.
+    pub fn of_file(path: &Path) -> Result<Self, Failure> {
+        let bytes = std::fs::metadata(path).map_err(|error| Failure::file("read", path, &error))?.len();
+        Ok(Self { rings: vec![RingRegion::open(path)?], bytes, ..Self::default() })
+    }
+
     fn add(&mut self, path: &Path) -> Result<(), Failure> {
         let header = header(path)?;
         let spec = *header.spec();
         match (spec.kind, spec.ring) {
-            (RegionKind::Ring, Some(id)) => {
-                let ring = RingRegion { id, slots: spec.slots as usize, header, path: path.to_owned() };
-                ring.attach(Start::Latest)?;
-                self.rings.push(ring);
-            }
+            (RegionKind::Ring, Some(_)) => self.rings.push(RingRegion::open(path)?),
             (RegionKind::Status, _) => {
                 let body = header.body();
                 if body.len() != shm_layout::status::STATUS_WORDS {
@@ -107,8 +113,13 @@ impl Regions {
     /// The ring of a name.
     ///
     /// # Errors
-    /// Names the rings that there are.
-    pub fn ring(&self, name: &str) -> Result<&RingRegion, Failure> {
+    /// Names the rings that there are; no name is a fault of usage.
+    pub fn ring(&self, name: Option<&str>) -> Result<&RingRegion, Failure> {
+        let Some(name) = name else {
+            let known: Vec<String> = self.rings.iter().map(|ring| ring.id.name()).collect();
+            let cure = if known.is_empty() { "this instance has none".to_owned() } else { known.join(", ") };
+            return Err(Failure::new(USAGE, "name a ring", format!("the rings are: {cure}")));
+        };
         let name = name.strip_suffix(".ring").unwrap_or(name);
         self.rings.iter().find(|ring| ring.id.name() == name).ok_or_else(|| {
             let known: Vec<String> = self.rings.iter().map(|ring| ring.id.name()).collect();
@@ -166,11 +177,28 @@ pub struct Tap {
     reader: Reader,
 }
 
+/// Messages copied from a ring at once, consecutive; its memory is reused.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Sequence of the first message.
+    pub first_sequence: u64,
+    /// Words of one payload.
+    words_each: usize,
+    words: Vec<u64>,
+}
+
+impl Batch {
+    /// The messages with their sequences.
+    pub fn messages(&self) -> impl Iterator<Item = (u64, &[u64])> {
+        (self.first_sequence..).zip(self.words.chunks_exact(self.words_each.max(1)))
+    }
+}
+
 /// What a [`Tap`] read.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Read {
-    /// Messages, consecutive from the sequence.
-    Messages(u64, Vec<Vec<u64>>),
+    /// This many messages are in the batch.
+    Messages(usize),
     /// This many messages from the sequence on were overwritten before they were read.
     Lapped(u64, u64),
     /// Nothing new.
@@ -178,6 +206,22 @@ pub enum Read {
 }
 
 impl RingRegion {
+    /// The ring of a region file, wherever it lies.
+    ///
+    /// # Errors
+    /// When the file is no ring of this build.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        let header = header(path)?;
+        let spec = *header.spec();
+        let Some(id) = spec.ring else {
+            let what = format!("{}: holds no ring", path.display());
+            return Err(Failure::new(DATA_ERROR, what, "name a .ring file"));
+        };
+        let ring = Self { id, slots: spec.slots as usize, header, path: path.to_owned() };
+        ring.attach(Start::Latest)?;
+        Ok(ring)
+    }
+
     /// A tap of the ring.
     ///
     /// # Errors
@@ -201,6 +245,16 @@ impl RingRegion {
     pub fn published(&self) -> u64 {
         self.attach(Start::Latest).map_or(0, |tap| tap.next_sequence() - 1)
     }
+
+    /// The stamp of a message, in nanoseconds; `None` when the ring no longer holds it or it carries none.
+    #[must_use]
+    pub fn stamp_of(&self, sequence: u64) -> Option<u64> {
+        let mut tap = self.attach(Start::After(sequence.checked_sub(1)?)).ok()?;
+        let mut batch = Batch::default();
+        let Read::Messages(1) = tap.read_up_to(1, &mut batch) else { return None };
+        let (_, words) = batch.messages().next()?;
+        Some(stamp::own(self.id.kind, words)).filter(|stamp| *stamp != 0)
+    }
 }
 
 impl Tap {
@@ -213,21 +267,37 @@ impl Tap {
         }
     }
 
-    /// Reads what there is, at most a batch.
-    pub fn read(&mut self) -> Read {
+    /// Goes on after a sequence.
+    pub fn seek(&mut self, after: u64) {
         match &mut self.reader {
-            Reader::Narrow(reader) => read_batch(reader),
-            Reader::Wide(reader) => read_batch(reader),
+            Reader::Narrow(reader) => reader.seek(after),
+            Reader::Wide(reader) => reader.seek(after),
+        }
+    }
+
+    /// Reads what there is, at most [`BATCH`] messages.
+    pub fn read(&mut self, batch: &mut Batch) -> Read {
+        self.read_up_to(BATCH, batch)
+    }
+
+    fn read_up_to(&mut self, most: usize, batch: &mut Batch) -> Read {
+        match &mut self.reader {
+            Reader::Narrow(reader) => read_batch(reader, most, batch),
+            Reader::Wide(reader) => read_batch(reader, most, batch),
         }
     }
 }
 
-fn read_batch<const W: usize>(reader: &mut RingReader<W>) -> Read {
+fn read_batch<const W: usize>(reader: &mut RingReader<W>, most: usize, batch: &mut Batch) -> Read {
     let first = reader.next_sequence();
-    let mut batch = [[0; W]; BATCH];
-    match reader.read_batch(&mut batch) {
+    (batch.first_sequence, batch.words_each) = (first, W);
+    batch.words.resize(most * W, 0);
+    let (payloads, _) = batch.words.as_chunks_mut::<W>();
+    let read = reader.read_batch(payloads);
+    batch.words.truncate(read.unwrap_or(0) * W);
+    match read {
         Ok(0) => Read::Nothing,
-        Ok(count) => Read::Messages(first, batch[..count].iter().map(|words| words.to_vec()).collect()),
+        Ok(count) => Read::Messages(count),
         Err(lapped) => Read::Lapped(first, lapped.missed),
     }
 }

@@ -1,7 +1,14 @@
 //! `tickway ring`: what lies in the rings, who reads them and how far they are.
 
+mod dump;
+mod export;
+mod grep;
+mod lag;
 mod list;
+mod readers;
+mod source;
 mod tail;
+mod verify;
 
 use crate::failure::Outcome;
 use clap::Subcommand;
@@ -13,8 +20,20 @@ pub enum Command {
     Ls(list::ListArguments),
     /// Show one ring: its readers, the kinds of message it holds, its rate
     Stat(list::StatArguments),
+    /// Show how far each reader is behind, in messages and in microseconds
+    Lag(lag::Arguments),
     /// Print the messages of a ring
     Tail(tail::Arguments),
+    /// Search what a ring holds now
+    Grep(grep::Arguments),
+    /// Print every slot with its stamp
+    Dump(dump::Arguments),
+    /// Check header, stamps and messages
+    ///
+    /// Exit code 1: something was found, each with its slot and offset.
+    Verify(verify::Arguments),
+    /// Write what a ring holds now as NDJSON, CSV or pcapng
+    Export(export::Arguments),
 }
 
 impl Command {
@@ -23,10 +42,17 @@ impl Command {
     /// # Errors
     /// When there is no such instance or ring.
     pub fn run(&self) -> Outcome {
+        // Ctrl-C ends a stream in order: nothing is half written, exit code 0.
+        runtime::signal::install()?;
         match self {
             Self::Ls(arguments) => arguments.run(),
             Self::Stat(arguments) => arguments.run(),
+            Self::Lag(arguments) => arguments.run(),
             Self::Tail(arguments) => arguments.run(),
+            Self::Grep(arguments) => arguments.run(),
+            Self::Dump(arguments) => arguments.run(),
+            Self::Verify(arguments) => arguments.run(),
+            Self::Export(arguments) => arguments.run(),
         }
     }
 }

@@ -3,12 +3,18 @@
 use crate::output::{or_dash, snake};
 use crate::place::Place;
 use crate::regions::Regions;
+use crate::socket::{Request, Supervisor};
 use runtime::child::{ProcessId, is_alive};
 use runtime::clock::Clock;
+use runtime::instance::Instance;
 use serde_json::{Value, json};
 use shm_layout::control_page::{RosterEntry, RosterState};
 use shm_layout::status::{ProcessState, StatusReader};
 use shm_layout::types::{Nanos, Role};
+use std::time::Duration;
+
+/// Longest wait for the word of a supervisor.
+const STAGE_PATIENCE: Duration = Duration::from_millis(250);
 
 /// One process.
 #[derive(Clone, Debug)]
@@ -23,6 +29,10 @@ pub struct ProcessRow {
     pub core: Option<u32>,
     /// `starting`, `running`, …; `dead` when its status region says that it runs and no such process lives.
     pub state: String,
+    /// What the supervisor says that it waits for on its way to running: `fencing`, `rebuilding`, …; `None` when on no way.
+    pub stage: Option<String>,
+    /// How long it has been in that stage.
+    pub stage_age_ns: Option<u64>,
     /// Earlier lives in this boot.
     pub restarts: Option<u64>,
     /// Restart epoch.
@@ -63,6 +73,8 @@ impl ProcessRow {
             "pid": self.pid,
             "core": self.core,
             "state": self.state,
+            "stage": self.stage,
+            "stage_age_ns": self.stage_age_ns,
             "restarts": self.restarts,
             "epoch": self.epoch,
             "heartbeat_age_ns": self.heartbeat_age_ns,
@@ -70,6 +82,19 @@ impl ProcessRow {
             "armed": (self.role == Role::Strategy).then(|| self.status.armed()),
             "allocations_after_start": self.status.allocations_after_start(),
         })
+    }
+
+    /// `running, armed`; `restarting, rebuilding for 12.3 ms`.
+    fn state_text(&self) -> String {
+        let mut text = self.state.clone();
+        if self.role == Role::Strategy && self.status.armed() {
+            text.push_str(", armed");
+        }
+        if let Some(stage) = &self.stage {
+            let age = self.stage_age_ns.map_or_else(String::new, |ns| format!(" for {}", crate::output::duration(ns)));
+            text.push_str(&format!(", {}{age}", stage.replace('_', " ")));
+        }
+        text
     }
 
     /// The cells of the table.
@@ -80,7 +105,7 @@ impl ProcessRow {
             self.name(),
             self.pid.to_string(),
             or_dash(self.core),
-            self.state.clone() + if self.role == Role::Strategy && self.status.armed() { ", armed" } else { "" },
+            self.state_text(),
             or_dash(self.restarts),
             self.epoch.to_string(),
             or_dash(age),
@@ -113,6 +138,8 @@ pub fn processes(place: &Place, regions: &Regions) -> Vec<ProcessRow> {
                 pid: identity.map_or(status.pid(), |identity| identity.pid),
                 core: entry.and_then(|entry| entry.core),
                 state: state(&status, entry, identity),
+                stage: None,
+                stage_age_ns: None,
                 restarts: entry.map(|entry| entry.restarts).or((process.role == Role::Supervisor).then_some(0)),
                 epoch: status.epoch(),
                 heartbeat_age_ns: clock.and_then(|clock| age(&status, clock)),
@@ -123,6 +150,19 @@ pub fn processes(place: &Place, regions: &Regions) -> Vec<ProcessRow> {
         .collect();
     rows.sort_by_key(|row| (row.role == Role::Supervisor, row.role, row.index));
     rows
+}
+
+/// Asks a living supervisor in which stage of its life each process is. One that does not answer at once tells nothing.
+pub fn ask_stages(instance: &Instance, rows: &mut [ProcessRow]) {
+    let asked = Supervisor::connect_within(instance, STAGE_PATIENCE);
+    let Ok(reply) = asked.and_then(|mut supervisor| supervisor.ask(&Request::Status)) else { return };
+    for told in reply["processes"].as_array().into_iter().flatten() {
+        let is_told = |row: &&mut ProcessRow| told["role"] == row.role.folder() && told["index"] == row.index;
+        if let Some(row) = rows.iter_mut().find(is_told) {
+            row.stage = told["stage"].as_str().map(str::to_owned);
+            row.stage_age_ns = told["stage_age_ns"].as_u64();
+        }
+    }
 }
 
 /// The heartbeat is read before the clock: a beat in between must not look like one of the future.

@@ -29,6 +29,8 @@ pub enum Request {
     CancelAll,
     /// Stop the instance.
     Stop,
+    /// Tell the whole state.
+    Status,
     /// The kill was released by the operator; strategies stay disarmed.
     KillReleased,
     /// A process shall allocate once, to show that the counter counts.
@@ -49,6 +51,7 @@ impl Request {
             Self::Disarm { strategy } => json!({ "command": "disarm", "strategy": strategy }),
             Self::CancelAll => json!({ "command": "cancel_all" }),
             Self::Stop => json!({ "command": "stop" }),
+            Self::Status => json!({ "command": "status" }),
             Self::KillReleased => json!({ "command": "kill_released" }),
             Self::AllocateOnce { role, index } => {
                 json!({ "command": "allocate_once", "role": role.folder(), "index": index })
@@ -70,13 +73,21 @@ impl Supervisor {
     /// # Errors
     /// When nobody listens.
     pub fn connect(instance: &Instance) -> Result<Self, Failure> {
+        Self::connect_within(instance, PATIENCE)
+    }
+
+    /// As [`Supervisor::connect`], waiting at most that long for each reply.
+    ///
+    /// # Errors
+    /// As [`Supervisor::connect`].
+    pub fn connect_within(instance: &Instance, patience: Duration) -> Result<Self, Failure> {
         let path = instance.socket();
         let refused = |error: std::io::Error| {
             let what = format!("{}: the supervisor does not listen: {error}", path.display());
             Failure::new(UNAVAILABLE, what, "start the instance with `tickway up`, or name another with --instance")
         };
         let stream = UnixStream::connect(&path).map_err(refused)?;
-        let timed = stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
+        let timed = stream.set_read_timeout(Some(patience)).and_then(|()| stream.set_write_timeout(Some(patience)));
         timed.map_err(refused)?;
         Ok(Self { reader: BufReader::new(stream), path })
     }
@@ -121,6 +132,7 @@ mod tests {
             (Request::Disarm { strategy: 3 }, Command::Disarm { strategy: 3 }),
             (Request::CancelAll, Command::CancelAll {}),
             (Request::Stop, Command::Stop {}),
+            (Request::Status, Command::Status {}),
             (Request::KillReleased, Command::KillReleased {}),
             (Request::AllocateOnce { role, index: 1 }, Command::AllocateOnce { role, index: 1 }),
         ];

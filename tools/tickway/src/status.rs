@@ -32,8 +32,11 @@ impl Arguments {
     pub fn run(&self) -> Outcome {
         let place = self.which.find()?;
         let regions = Regions::open(place.instance.regions())?;
-        let rows = roster::processes(&place, &regions);
+        let mut rows = roster::processes(&place, &regions);
         let live = place.is_live();
+        if live {
+            roster::ask_stages(&place.instance, &mut rows);
+        }
         if self.json {
             output::json(self.document(&place, &regions, &rows, live))?;
         } else {

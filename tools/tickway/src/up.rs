@@ -8,17 +8,28 @@ use crate::place::{Which, load_host};
 use crate::socket::{Request, Supervisor};
 use clap::Args;
 use runtime::child::{Pidfd, ProcessId};
-use runtime::instance::{self, Instance};
+use runtime::instance::{self, Instance, InstanceLock};
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
+use supervisor::regions::{self, Earlier};
 
 /// Arguments of `up`.
 #[derive(Args, Debug)]
 pub struct UpArguments {
     /// The host file
-    #[arg(long, value_name = "FILE")]
-    host: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "adopt", conflicts_with = "adopt")]
+    host: Option<PathBuf>,
+    /// Only take over the processes that outlived their supervisor, with the host file that they run by; none is
+    /// restarted
+    #[arg(long)]
+    adopt: bool,
+    /// With --adopt: name of the instance
+    #[arg(long, value_name = "NAME", requires = "adopt", required_unless_present = "host")]
+    instance: Option<String>,
+    /// With --adopt: its data directory, when that is not the default one
+    #[arg(long, value_name = "DIR", requires = "adopt")]
+    data: Option<PathBuf>,
     /// Return once every process runs; else stay, and stop the instance at Ctrl-C
     #[arg(long)]
     detach: bool,
@@ -49,24 +60,29 @@ impl UpArguments {
     /// # Errors
     /// When the host file is not sound, the instance runs already, or a process does not start.
     pub fn run(&self) -> Outcome {
-        let path = std::path::absolute(&self.host).map_err(|error| Failure::file("find", &self.host, &error))?;
+        let path = self.host_file()?;
         let file = load_host(&path)?;
         config::check(&file)?;
         let instance = Instance::of(&file);
-        if instance::live_instances().iter().any(|found| found.name == *instance.name()) {
-            let what = format!("instance {} is already running", instance.name());
-            return Err(Failure::new(
-                UNAVAILABLE,
-                what,
-                "stop it with `tickway down`, or choose another host.instance",
-            ));
+        InstanceLock::check_free(&instance)?;
+        if !self.adopt {
+            instance.check_data_space(supervisor::config::journal_bytes(&file)?)?;
+        }
+        if self.adopt && regions::look(&instance) == Earlier::Dead {
+            let what = format!("no process of instance {} lives on", instance.name());
+            return Err(Failure::new(UNAVAILABLE, what, "start it with `tickway up --host FILE`"));
         }
         runtime::signal::install()?;
         let mut supervisor = launch::start(&instance, &path, &[])?;
         let started = launch::wait_until_running(&instance, &mut supervisor, Duration::from_secs(self.patience_s));
         if let Err(failure) = started {
+            if self.adopt {
+                // What lives on trades on: a slow adoption is no reason to end it.
+                return Err(failure);
+            }
             // The first failure is the one to tell.
             let _ = launch::stop(&instance, &mut supervisor, launch::STOP);
+            launch::unmake(&instance);
             return Err(failure);
         }
         let pid = supervisor.id().pid;
@@ -91,6 +107,17 @@ impl UpArguments {
     }
 }
 
+impl UpArguments {
+    /// The host file to start from: the one named, or the effective one of the instance to adopt.
+    fn host_file(&self) -> Result<PathBuf, Failure> {
+        if let Some(host) = &self.host {
+            return std::path::absolute(host).map_err(|error| Failure::file("find", host, &error));
+        }
+        let which = Which { instance: self.instance.clone(), data: self.data.clone(), regions: None };
+        Ok(which.find()?.instance.host_file())
+    }
+}
+
 impl DownArguments {
     /// Runs `down`.
     ///
@@ -111,6 +138,7 @@ impl DownArguments {
             let what = format!("instance {name} did not end within {} s", self.patience_s);
             return Err(Failure::new(UNAVAILABLE, what, "see `tickway status` and its log, or wait longer"));
         }
+        launch::unmake(&place.instance);
         if self.json {
             output::json(json!({ "instance": name.as_str(), "supervisor_pid": found.pid, "stopped": true }))?;
         } else {

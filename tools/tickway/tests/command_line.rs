@@ -50,7 +50,7 @@ fn each_process_owns_its_table_and_nobody_an_unknown_one() {
 fn show_prints_what_takes_effect() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("host.toml");
-    std::fs::write(&path, DEMO.replace("nap_us = 50\n", "")).unwrap();
+    std::fs::write(&path, DEMO.replace("nap_us = 100\n", "")).unwrap();
     let shown = tickway(&["config", "show", path.to_str().unwrap(), "--json"]).json();
     assert_eq!(shown["host_file"]["host"]["nap_us"], 50, "the default is filled in");
     assert_eq!(shown["host_file"]["risk"]["lease_ms"], 100);

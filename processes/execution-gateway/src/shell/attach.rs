@@ -35,9 +35,9 @@ impl Shell {
     pub fn attach(process: &Process, status: StatusWriter) -> anyhow::Result<Self> {
         let (ports, me) = (&process.ports, process.identity);
         let (config, settings, venue) = settings(process)?;
-        let orders_max = settings.orders_max;
-        let state = OrdersState::with_capacity(orders_max, settings.symbols.len().max(1), settings.strategies.max(1));
-        let Ledger { tail, flusher, state } = Ledger::open(process, &config, state)?;
+        let state =
+            OrdersState::with_capacity(settings.orders_max, settings.symbols.len().max(1), settings.strategies.max(1));
+        let Ledger { tail, flusher, state, memory } = Ledger::open(process, &config, state)?;
         let entry_ring = RingId { kind: RingKind::OrderEntry, writer: Role::Risk, index: 0, gateway: me.index };
         let entries = ports.gating_reader(entry_ring, me, &status, None)?;
         let guards = guards(process, &config)?;
@@ -46,9 +46,7 @@ impl Shell {
         let mut steps = process.step_log()?;
         let value = [me.epoch as i64, through as i64, 0];
         steps.record(&Step { kind: StepKind::Start as u8, now_ns: now, value, ..Step::default() });
-        // A lost session asks for the cancels of every live order at once, of a replace in flight twice.
-        let connection =
-            Connection::new(venue.order_entry_address, process.wire_tap()?, process.clock, 2 * orders_max + 1024);
+        let connection = Connection::new(venue.order_entry_address, process.wire_tap()?, process.clock);
         let board = Board::new(status.counters());
         let outlet = Outlet {
             tail,
@@ -60,8 +58,10 @@ impl Shell {
             finished: false,
             fault: None,
         };
+        let mut machine = Gateway::resumed(settings, state, through, &memory);
+        machine.start_after(entries.next_sequence().saturating_sub(1));
         Ok(Self {
-            stepper: Stepper::new(Gateway::continuing(settings, state, through), now),
+            stepper: Stepper::new(machine, now),
             outlet,
             board,
             steps,
@@ -99,7 +99,7 @@ fn settings(process: &Process) -> anyhow::Result<(GatewayConfig, Settings, Venue
     }
     let symbols: Vec<String> = file.instruments().rows().iter().map(|row| row.symbol.clone()).collect();
     let settings = config
-        .settings(venue, &symbols, usize::from(file.counts().strategies))
+        .settings(process.identity.index, venue, &symbols, usize::from(file.counts().strategies))
         .map_err(|error| file.error_at("venues", error.to_string(), "correct the host file"))?;
     Ok((config, settings, venue.clone()))
 }

@@ -22,7 +22,7 @@ const OPEN_ORDERS: usize = 0;
 const OWN: [&str; 5] = ["open_orders", "session_state", "journal_sequence", "durable_sequence", "unknown_orders"];
 
 /// The machine's counters. Those of the reject reasons come last.
-const COUNTED: [Counted; 30] = [
+const COUNTED: [Counted; 31] = [
     ("orders_sent", |c| c.orders_sent),
     ("replaces_sent", |c| c.replaces_sent),
     ("cancels_sent", |c| c.cancels_sent),
@@ -49,6 +49,7 @@ const COUNTED: [Counted; 30] = [
     ("logins_refused", |c| c.logins_refused),
     ("disconnects", |c| c.disconnects),
     ("unreconcilable", |c| c.unreconcilable),
+    ("unanswered", |c| c.unanswered),
     ("kills", |c| c.kills),
     ("leases_lost", |c| c.leases_lost),
     ("fences", |c| c.fences),
@@ -66,6 +67,8 @@ pub(super) struct Board {
     published: u64,
     open_orders: u64,
     unknown_orders: u64,
+    /// It was said that the venue refuses.
+    refusal_told: bool,
 }
 
 impl Board {
@@ -74,7 +77,7 @@ impl Board {
         let labels = OWN.into_iter().chain(COUNTED.iter().map(|(label, _)| *label)).map(str::to_owned);
         let labels = labels.chain(reasons().map(|reason| format!("rejected.{}", reason.name())));
         labels.enumerate().for_each(|(index, label)| counters.define(index, &label));
-        Self { due_at: Nanos(0), published: 0, open_orders: 0, unknown_orders: 0 }
+        Self { due_at: Nanos(0), published: 0, open_orders: 0, unknown_orders: 0, refusal_told: false }
     }
 
     /// Stores the open orders when they changed, and everything else when it is due or `now_or_never`.
@@ -104,10 +107,25 @@ impl Board {
         let durable = outlet.tail.durable_sequence();
         let own = [open_orders, session_state, machine.journal_sequence(), durable, self.unknown_orders];
         let counters = machine.counters();
+        self.tell_of_refusals(counters);
         let counted = COUNTED.iter().map(|(_, read)| read(counters));
         let rejected = reasons().map(|reason| counters.rejected_for(reason));
         let table = outlet.status.counters();
         own.into_iter().chain(counted).chain(rejected).enumerate().for_each(|(index, value)| table.set(index, value));
         positions.enumerate().for_each(|(slot, position)| outlet.status.set_position(slot, &position));
+    }
+
+    /// Says that the venue refuses logins or answers nothing: once, not at each attempt; the counters tell the rest.
+    fn tell_of_refusals(&mut self, counters: &Counters) {
+        let refused = counters.logins_refused + counters.unreconcilable + counters.unanswered;
+        if refused > 0 && !self.refusal_told {
+            self.refusal_told = true;
+            tracing::warn!(
+                logins_refused = counters.logins_refused,
+                unreconcilable = counters.unreconcilable,
+                unanswered = counters.unanswered,
+                "the venue opens no session; check username, password and session, it is tried again ever more seldom"
+            );
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 use super::leases::Guards;
 use crate::io::{Input, RECEIVE_BYTES, SEND_BYTES, SendTag, Sending};
+use crate::machine::Gateway;
 use runtime::clock::Clock;
 use runtime::process::WireTap;
 use runtime::socket::{ConnectState, Received, TcpConnection};
@@ -16,8 +17,12 @@ use std::net::SocketAddr;
 
 /// Messages that may wait for the kernel: 64 KiB of them.
 const OUTBOUND_MAX: usize = (64 << 10) / SEND_BYTES;
-/// Room that one timer can need: a step of a sweep, every order of it under two numbers, and a heartbeat.
-const TIMER_ROOM: usize = 64;
+/// Room that one timer can need.
+const TIMER_ROOM: usize = Gateway::TIMER_SENDS_MAX;
+/// Answers that may be due at once: everything that waits is lost, and what one step sends beside.
+const ANSWERS_MAX: usize = OUTBOUND_MAX + 2 * TIMER_ROOM;
+// A sweep that had to wait for an empty queue would go at the pace of the venue's acknowledgements.
+const _: () = assert!(OUTBOUND_MAX >= 4 * TIMER_ROOM);
 /// How long a congested venue may take nothing before it is given up, in nanoseconds. Timers rest meanwhile.
 const STALL_NS: u64 = 1_000_000_000;
 /// The line of the `wire` ring: a gateway has one session.
@@ -66,10 +71,10 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// No connection yet. `answers_max`: answers that one input can cause.
-    pub(super) fn new(server: SocketAddr, wire: WireTap, clock: Clock, answers_max: usize) -> Self {
+    /// No connection yet.
+    pub(super) fn new(server: SocketAddr, wire: WireTap, clock: Clock) -> Self {
         let outbound = VecDeque::with_capacity(OUTBOUND_MAX);
-        let answers = VecDeque::with_capacity(answers_max + OUTBOUND_MAX);
+        let answers = VecDeque::with_capacity(ANSWERS_MAX);
         Self { server, socket: None, connected: false, outbound, taken: 0, moved_at: Nanos(0), answers, wire, clock }
     }
 

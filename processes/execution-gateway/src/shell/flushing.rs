@@ -35,7 +35,7 @@ impl Flushing {
         let flag = Arc::clone(&stop_after);
         let work = move || {
             // Threads inherit the affinity of the one that makes them, which is pinned to the hot core.
-            if let Err(error) = affinity::unpin() {
+            if let Err(error) = affinity::unpin().and_then(|()| affinity::become_cold()) {
                 tracing::warn!("the flusher shares the hot core: {error}");
             }
             flush(flusher, &clock, &flag);

@@ -2,6 +2,7 @@
 //! lead to.
 
 use crate::config::{Durability, GatewayConfig};
+use crate::resume::Memory;
 use anyhow::Context;
 use journal::record::Config;
 use journal::tail::{self, BadTail};
@@ -23,6 +24,8 @@ pub(super) struct Ledger {
     pub flusher: Flusher<FileStore>,
     /// What all earlier records lead to.
     pub state: OrdersState,
+    /// What they tell of the venue's session.
+    pub memory: Memory,
 }
 
 impl Ledger {
@@ -47,7 +50,12 @@ impl Ledger {
         let in_files = || directory.display().to_string();
         let plan = recovery::plan(&borrowed, Some(&snapshot)).with_context(in_files)?;
         let mut state = state;
-        journal::rebuild(&Journal::new(&borrowed, Some(&snapshot)), &mut state, Through::End).with_context(in_files)?;
+        let earlier = Journal::new(&borrowed, Some(&snapshot));
+        journal::rebuild(&earlier, &mut state, Through::End).with_context(in_files)?;
+        let mut memory = Memory::default();
+        for entry in earlier.entries() {
+            memory.note(&entry.record().with_context(in_files)?);
+        }
         let mut store = FileStore::new(&directory);
         recovery::repair(&plan, &mut store).with_context(in_files)?;
         let mut tail =
@@ -61,7 +69,7 @@ impl Ledger {
             now_ns: process.clock.now(),
         }))
         .with_context(at)?;
-        Ok(Self { tail, flusher, state })
+        Ok(Self { tail, flusher, state, memory })
     }
 }
 

@@ -23,6 +23,7 @@ pub const SHARE: i64 = 100_000_000;
 
 pub fn settings(durability: Durability) -> Settings {
     Settings {
+        gateway: 0,
         username: Alpha::padded(b"TICK01").unwrap(),
         password: Password(Alpha::padded(b"SECRET").unwrap()),
         firm: Alpha::padded(b"TICK").unwrap(),
@@ -55,10 +56,16 @@ pub struct Desk {
     sent_numbers: BTreeSet<u32>,
     venue_sequence: u64,
     risk_sequence: u64,
+    pub entry_sequence: u64,
     counter: u32,
     pub risk_epoch: u32,
-    pub inputs: Vec<(Nanos, Input)>,
+    /// What the machine was given: an input, or its timer.
+    pub steps: Vec<(Nanos, Option<Input>)>,
     pub outputs: Vec<Output>,
+    /// Most outputs of one timer so far.
+    pub most: usize,
+    /// Outputs left until it dies in the middle of a step.
+    left: Option<usize>,
 }
 
 impl Desk {
@@ -78,11 +85,44 @@ impl Desk {
             sent_numbers: BTreeSet::new(),
             venue_sequence: 1,
             risk_sequence: 0,
+            entry_sequence: 0,
             counter: 0,
             risk_epoch: 1,
-            inputs: Vec::new(),
+            steps: Vec::new(),
             outputs: Vec::new(),
+            most: 0,
+            left: None,
         }
+    }
+
+    /// The gateway dies; the next life continues its journal, from which it learns everything.
+    pub fn second_life(mut self) -> Self {
+        let (published, memory) = self.fold();
+        let gateway = Gateway::resumed(settings(Durability::L0), published, self.journal.len() as u64, &memory);
+        self.stepper = Stepper::new(gateway, self.now);
+        self.left = None;
+        self.connects = 0;
+        self.wire.clear();
+        for (role, index) in [(Role::Risk, 0), (Role::Strategy, 0), (Role::Strategy, 1)] {
+            self.epoch(role, index, 1);
+            self.input(Input::Lease { role, index, held: true });
+        }
+        self.timers();
+        assert_eq!(self.connects, 1, "the gateway wants to connect");
+        self.input(Input::Connected);
+        self
+    }
+
+    /// The last login request: session and sequence asked for.
+    pub fn login_request(&self) -> (String, u64) {
+        let is_login = |output: &Output| matches!(output, Output::Send(sending) if sending.bytes[2] == b'L');
+        let Some(Output::Send(sending)) = self.outputs.iter().rev().find(|output| is_login(output)) else {
+            panic!("no login was sent");
+        };
+        let text = |range: std::ops::Range<usize>| {
+            String::from_utf8(sending.bytes[2..][range].to_vec()).unwrap().trim().to_owned()
+        };
+        (text(17..27), text(27..47).parse().unwrap())
     }
 
     /// A desk that trades: epochs announced, leases held, logged in, queried, open.
@@ -117,6 +157,44 @@ impl Desk {
         self.frame(b'A', format!("{:>10}{:>20}", "SESSION001", sequence).as_bytes());
     }
 
+    /// A new connection of the session: everything is answered that the gateway asks before it opens. `taken`: the numbers
+    /// below it are what the venue has taken.
+    pub fn reconnect(&mut self, taken: u32) {
+        let said = self.wire.len();
+        self.input(Input::Connected);
+        self.accept_login(self.venue_sequence);
+        self.says(&OutboundRepr::AccountQueryResponse(protocols::ouch::AccountQueryResponseRepr {
+            timestamp_ns: 1,
+            next_user_ref_num: taken,
+        }));
+        let probe = self.wire[said..].iter().find_map(|message| match message {
+            InboundRepr::EnableOrderEntry(probe) => Some(*probe),
+            _ => None,
+        });
+        if let Some(probe) = probe {
+            let (user_ref_num, firm) = (probe.user_ref_num, probe.firm);
+            let answer = protocols::ouch::EnableOrderEntryResponseRepr { timestamp_ns: 1, user_ref_num, firm };
+            self.says(&OutboundRepr::EnableOrderEntryResponse(answer));
+        }
+    }
+
+    pub fn cancelled_count(&self) -> usize {
+        self.wire.iter().filter(|message| matches!(message, InboundRepr::CancelOrder(_))).count()
+    }
+
+    /// An execution, before any timer.
+    pub fn give_execution(&mut self, user_ref_num: u32, quantity: u32) {
+        let bytes = self.sequenced(&executed(user_ref_num, quantity, 1));
+        let received = self.received(&bytes);
+        self.give(received);
+    }
+
+    /// Numbers that cancels named, in order.
+    pub fn cancelled(&self) -> Vec<u32> {
+        let number = |m: &InboundRepr| if let InboundRepr::CancelOrder(c) = m { Some(c.user_ref_num) } else { None };
+        self.wire.iter().filter_map(number).collect()
+    }
+
     pub fn query_answer(&mut self, next_user_ref_num: u32) {
         assert!(matches!(self.wire.last(), Some(InboundRepr::AccountQuery(_))), "a query is out");
         self.says(&OutboundRepr::AccountQueryResponse(protocols::ouch::AccountQueryResponseRepr {
@@ -129,23 +207,85 @@ impl Desk {
         &self.stepper.machine
     }
 
+    /// Gives an input, what the socket says of its outputs, and then fires what is due, as the shell's next pass does.
     pub fn input(&mut self, input: Input) {
+        self.give(input);
+        self.timers();
+    }
+
+    /// The gateway dies after so many outputs more.
+    pub const fn dies_after(&mut self, outputs: usize) {
+        self.left = Some(outputs);
+    }
+
+    pub const fn is_dead(&self) -> bool {
+        matches!(self.left, Some(0))
+    }
+
+    /// The journal folds to what the gateway holds.
+    pub fn check_journal(&self) {
+        let (fold, _) = self.fold();
+        assert_eq!(fold.hash(), self.gateway().published().hash());
+    }
+
+    fn fold(&self) -> (orders::state::OrdersState, execution_gateway::Memory) {
+        let mut memory = execution_gateway::Memory::default();
+        let mut published = orders::state::OrdersState::with_capacity(64, 2, 2);
+        let mut rebuilt = journal::Rebuilt {
+            last_cl_ord_ids: vec![ClOrdId::NONE; 1024],
+            last_intent_sequences: vec![0; 1024],
+            ..journal::Rebuilt::default()
+        };
+        for (index, record) in self.journal.iter().enumerate() {
+            memory.note(record);
+            journal::rebuild::fold(index as u64 + 1, record, &mut published, &mut rebuilt).expect("the journal folds");
+        }
+        (published, memory)
+    }
+
+    /// Gives an input and what the socket says of its outputs; no timer fires.
+    pub fn give(&mut self, input: Input) {
+        if self.is_dead() {
+            return;
+        }
         self.now = self.now.plus(1_000);
-        let now = self.now;
         let mut outputs = Vec::new();
-        self.stepper.input(now, &input, &mut |output| outputs.push(output));
-        self.inputs.push((now, input));
+        let at = self.stepper.input(self.now, &input, &mut |output| outputs.push(output));
+        let received = matches!(input, Input::Received(_));
+        let most = if received { Gateway::OUTPUTS_MAX } else { Gateway::TIMER_OUTPUTS_MAX };
+        assert!(outputs.len() <= most, "{} outputs of {input:?}", outputs.len());
+        self.steps.push((at, Some(input)));
         self.carry_out(outputs);
     }
 
-    /// Fires what is due, at most this often.
+    /// Fires the timer once, if it is due.
+    pub fn timer(&mut self) -> bool {
+        if self.is_dead() {
+            return false;
+        }
+        let mut outputs = Vec::new();
+        let Some(at) = self.stepper.timer(self.now, &mut |output| outputs.push(output)) else { return false };
+        self.check_timer(&outputs);
+        self.steps.push((at, None));
+        self.carry_out(outputs);
+        true
+    }
+
+    /// No timer asks the shell for more than it keeps free.
+    fn check_timer(&mut self, outputs: &[Output]) {
+        let of = |kind: fn(&Output) -> bool| outputs.iter().filter(|output| kind(output)).count();
+        let (sends, reports) = (of(|o| matches!(o, Output::Send(_))), of(|o| matches!(o, Output::Publish(_))));
+        assert!(outputs.len() <= Gateway::TIMER_OUTPUTS_MAX, "{} outputs of a timer", outputs.len());
+        assert!(sends <= Gateway::TIMER_SENDS_MAX && reports <= Gateway::TIMER_REPORTS_MAX, "{sends}, {reports}");
+        self.most = self.most.max(outputs.len());
+    }
+
+    /// Fires what is due, until nothing is.
     pub fn timers(&mut self) {
-        for _ in 0..200 {
-            let mut outputs = Vec::new();
-            if self.stepper.timer(self.now, &mut |output| outputs.push(output)).is_none() {
+        for _ in 0..10_000 {
+            if !self.timer() {
                 return;
             }
-            self.carry_out(outputs);
         }
         panic!("timers do not come to rest");
     }
@@ -156,10 +296,14 @@ impl Desk {
     }
 
     fn carry_out(&mut self, outputs: Vec<Output>) {
-        assert!(outputs.len() <= Gateway::OUTPUTS_MAX);
         let mut answers = Vec::new();
         self.outputs.extend(outputs.iter().copied());
         for output in outputs {
+            match &mut self.left {
+                Some(0) => return,
+                Some(left) => *left -= 1,
+                None => {}
+            }
             match output {
                 Output::Journal { sequence, record } => {
                     self.journal.push(record);
@@ -197,12 +341,12 @@ impl Desk {
                 Output::Finished => self.finished = true,
             }
         }
-        answers.into_iter().for_each(|answer| self.input(answer));
+        answers.into_iter().for_each(|answer| self.give(answer));
     }
 
     /// I1: the intent is journaled; I2: no number is handed over twice.
     fn check_order(&mut self, user_ref_num: u32) {
-        let journaled = self.journal.iter().any(|record| {
+        let journaled = self.journal.iter().rev().any(|record| {
             matches!(record, Record::Intent(intent) if intent.user_ref_num == user_ref_num && intent.flags == 0)
         });
         assert!(journaled, "I1: UserRefNum {user_ref_num} has no intent");
@@ -211,9 +355,14 @@ impl Desk {
 
     /// Bytes of the venue, as one read.
     pub fn bytes(&mut self, bytes: &[u8]) {
+        let received = self.received(bytes);
+        self.input(received);
+    }
+
+    fn received(&self, bytes: &[u8]) -> Input {
         let mut received = Received { receive_ns: self.now, length: bytes.len(), ..Received::default() };
         received.bytes[..bytes.len()].copy_from_slice(bytes);
-        self.input(Input::Received(received));
+        Input::Received(received)
     }
 
     pub fn frame(&mut self, packet_type: u8, payload: &[u8]) {
@@ -263,7 +412,8 @@ impl Desk {
     }
 
     pub fn request(&mut self, request: OrderRequest) {
-        self.input(Input::Entry { sequence: 1, request: Ok(request) });
+        self.entry_sequence += 1;
+        self.input(Input::Entry { sequence: self.entry_sequence, request: Ok(request) });
     }
 
     /// A new buy of strategy 0: its id.
@@ -347,7 +497,8 @@ impl Desk {
 
     /// The fold of what was published is what the gateway itself holds.
     pub fn check_fold(&self) {
-        let mut fold = orders::state::OrdersState::with_capacity(64, 2, 2);
+        let capacity = self.gateway().orders().capacity();
+        let mut fold = orders::state::OrdersState::with_capacity(capacity, 2, 2);
         for execution in &self.published {
             fold.apply(execution).expect("the stream folds");
         }

@@ -33,6 +33,8 @@ pub struct Outlet {
     /// Of them, those that are.
     published: usize,
     requests_refused: u64,
+    /// When the last request left.
+    requested: Nanos,
     failure: Option<io::Error>,
 }
 
@@ -40,7 +42,17 @@ impl Outlet {
     /// Takes all memory that a step's outputs can need.
     pub fn new(market_data: RingWriter<WORDS_64>, image: ImageWriter, requester: UdpRequester, wire: WireTap) -> Self {
         let pending = Vec::with_capacity(FeedHandler::OUTPUTS_MAX);
-        Self { market_data, image, requester, wire, pending, published: 0, requests_refused: 0, failure: None }
+        Self {
+            market_data,
+            image,
+            requester,
+            wire,
+            pending,
+            published: 0,
+            requests_refused: 0,
+            requested: Nanos(0),
+            failure: None,
+        }
     }
 
     /// Messages wait for room in the ring.
@@ -70,6 +82,7 @@ impl Outlet {
             Ok(sent) => self.requests_refused += u64::from(!sent),
             Err(error) => self.failure = Some(error),
         }
+        self.requested = now;
         self.wire.record(WireKind::DatagramSent, Line::Reply.index() as u32, now, now, &bytes);
     }
 
@@ -90,6 +103,11 @@ impl Outlet {
         self.pending.clear();
         self.published = 0;
         count
+    }
+
+    /// A request left in the last `patience_ns` nanoseconds: its answer may be there at any moment.
+    pub const fn awaits_reply(&self, now: Nanos, patience_ns: u64) -> bool {
+        now.0.saturating_sub(self.requested.0) <= patience_ns
     }
 
     /// Requests that the kernel would not take; the machine's timer asks again.

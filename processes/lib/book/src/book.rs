@@ -26,6 +26,7 @@ impl Book {
     ///
     /// # Errors
     /// [`Error::NotRepresentable`], [`Error::Capacity`], [`Error::DuplicateReference`].
+    #[inline]
     pub fn add(
         &mut self,
         reference: u64,
@@ -52,12 +53,12 @@ impl Book {
             Place::Between { .. } if self.levels.is_full() => return Err(Error::Capacity),
             Place::Between { better, worse } => self.levels.insert(instrument, side, price, better, worse),
         };
+        let bbo_changed = self.levels.best(owner_of(instrument, side)) == level;
         let node = self.levels.node_mut(level);
         node.qty += qty.0;
         node.orders += 1;
         let (level_qty, level_orders) = (Qty(node.qty), node.orders);
         self.orders.insert(slot, Order { reference, qty: qty.0, level });
-        let bbo_changed = self.levels.best(owner_of(instrument, side)) == level;
         Ok(Change { instrument, side, price, level_qty, level_orders, bbo_changed })
     }
 
@@ -65,6 +66,7 @@ impl Book {
     ///
     /// # Errors
     /// [`Error::NotRepresentable`], [`Error::UnknownReference`], [`Error::OverExecution`].
+    #[inline]
     pub fn execute(&mut self, reference: u64, qty: Qty) -> Result<Change, Error> {
         self.reduce(reference, qty)
     }
@@ -73,6 +75,7 @@ impl Book {
     ///
     /// # Errors
     /// As [`Self::execute`].
+    #[inline]
     pub fn cancel(&mut self, reference: u64, qty: Qty) -> Result<Change, Error> {
         self.reduce(reference, qty)
     }
@@ -81,9 +84,10 @@ impl Book {
     ///
     /// # Errors
     /// [`Error::UnknownReference`].
+    #[inline]
     pub fn delete(&mut self, reference: u64) -> Result<Change, Error> {
-        let slot = self.orders.find(reference).map_err(|_| Error::UnknownReference)?;
-        Ok(self.take(slot, self.orders.get(slot).qty))
+        let found = self.orders.find(reference).map_err(|_| Error::UnknownReference)?;
+        Ok(self.take(found, self.orders.get(found).qty))
     }
 
     /// `new` takes the place of `old` (ITCH `U`): it inherits instrument and side and joins the end of the queue. A
@@ -95,11 +99,11 @@ impl Book {
         if price.0 <= 0 || qty.0 < 0 {
             return Err(Error::NotRepresentable);
         }
-        let slot = self.orders.find(old).map_err(|_| Error::UnknownReference)?;
+        let found = self.orders.find(old).map_err(|_| Error::UnknownReference)?;
         if self.orders.find(new).is_ok() {
             return Err(Error::DuplicateReference);
         }
-        let Order { level, qty: old_qty, .. } = *self.orders.get(slot);
+        let Order { level, qty: old_qty, .. } = *self.orders.get(found);
         let (instrument, side, old_price) = self.levels.identity(level);
         match self.levels.find(instrument, side, price) {
             Place::At(target) => {
@@ -114,7 +118,7 @@ impl Book {
         }
         let owner = owner_of(instrument, side);
         let before = self.best_of(owner);
-        let mut first = self.take(slot, old_qty);
+        let mut first = self.take(found, old_qty);
         let mut second = None;
         if qty.0 > 0 {
             let added = self.add(new, instrument, side, price, qty).expect("checked above");
@@ -133,29 +137,31 @@ impl Book {
         Ok(Changes { first, second })
     }
 
+    #[inline]
     fn reduce(&mut self, reference: u64, qty: Qty) -> Result<Change, Error> {
         if qty.0 <= 0 {
             return Err(Error::NotRepresentable);
         }
-        let slot = self.orders.find(reference).map_err(|_| Error::UnknownReference)?;
-        if qty.0 > self.orders.get(slot).qty {
+        let found = self.orders.find(reference).map_err(|_| Error::UnknownReference)?;
+        if qty.0 > self.orders.get(found).qty {
             return Err(Error::OverExecution);
         }
-        Ok(self.take(slot, qty.0))
+        Ok(self.take(found, qty.0))
     }
 
-    /// Takes `qty`, at most what it has, from the order in a slot; an order and a level end with their last quantity.
-    fn take(&mut self, slot: usize, qty: i64) -> Change {
-        let Order { level, qty: left, .. } = *self.orders.get(slot);
+    /// Takes `qty`, at most what it has, from an order; an order and a level end with their last quantity.
+    #[inline]
+    fn take(&mut self, found: usize, qty: i64) -> Change {
+        let Order { level, qty: left, .. } = *self.orders.get(found);
         let bbo_changed = self.levels.best_beside(level) == level;
         let (instrument, side, price) = self.levels.identity(level);
         let node = self.levels.node_mut(level);
         node.qty -= qty;
         if qty == left {
             node.orders -= 1;
-            self.orders.remove(slot);
+            self.orders.remove(found);
         } else {
-            self.orders.set_qty(slot, left - qty);
+            self.orders.set_qty(found, left - qty);
         }
         let (level_qty, level_orders) = (Qty(node.qty), node.orders);
         if level_orders == 0 {
@@ -165,24 +171,28 @@ impl Book {
         Change { instrument, side, price, level_qty, level_orders, bbo_changed }
     }
 
+    #[inline]
     fn level(&self, slot: u32) -> Level {
         let (_, _, price) = self.levels.identity(slot);
         let node = self.levels.node(slot);
         Level { price, qty: Qty(node.qty), orders: node.orders }
     }
 
+    #[inline]
     fn best_of(&self, owner: u32) -> Option<Level> {
         let slot = self.levels.best(owner);
-        (slot != NONE).then(|| self.level(slot))
+        if slot == NONE { None } else { Some(self.level(slot)) }
     }
 
     /// Best bid and offer; both `None` for an instrument that is not in the table.
+    #[inline]
     #[must_use]
     pub fn bbo(&self, instrument: InstrumentId) -> Bbo {
         if instrument.index() >= self.levels.instruments() {
             return Bbo::default();
         }
-        let [bid, ask] = [Side::Buy, Side::Sell].map(|side| self.best_of(owner_of(instrument, side)));
+        let bid = self.best_of(owner_of(instrument, Side::Buy));
+        let ask = self.best_of(owner_of(instrument, Side::Sell));
         Bbo { bid, ask }
     }
 

@@ -5,6 +5,9 @@
 //! only a price deeper than that descends the tree, in logarithmic time. The list gives an inserted node its neighbours,
 //! so that its place in the tree is found without a descent, and the heap order then costs about two rotations.
 //!
+//! Most messages concern a level that exists, so a search first asks a small table of slots by (side, rank), which only
+//! suggests: the node itself says whether it is the one, and whatever the table forgot is found by the walk.
+//!
 //! Levels are compared by *rank*, the price for bids and its negative for asks: on both sides the best is the greatest.
 //! It never knows an order: only totals.
 
@@ -79,6 +82,8 @@ pub struct Levels {
     nodes: Box<[Node]>,
     sides: Box<[LevelSide]>,
     free: u32,
+    /// Slots by hash of side and rank: suggestions, checked against the node.
+    suggestions: Box<[u32]>,
 }
 
 /// The side's index: instrument × 2, plus one for asks.
@@ -102,7 +107,14 @@ impl Levels {
             node.worse = if index + 1 < capacity { index as u32 + 1 } else { NONE };
         }
         let free = if capacity == 0 { NONE } else { 0 };
-        Self { nodes, sides: vec![EMPTY_SIDE; instruments * 2].into_boxed_slice(), free }
+        let suggestions = vec![NONE; capacity.next_power_of_two().max(2)].into_boxed_slice();
+        Self { nodes, sides: vec![EMPTY_SIDE; instruments * 2].into_boxed_slice(), free, suggestions }
+    }
+
+    /// Where the table of suggestions has its word about a level.
+    const fn suggestion(&self, owner: u32, rank: i64) -> usize {
+        let mixed = (rank as u64 ^ (owner as u64) << 44).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> (64 - self.suggestions.len().trailing_zeros())) as usize
     }
 
     /// Instruments that have a row.
@@ -129,11 +141,9 @@ impl Levels {
     pub const fn identity(&self, slot: u32) -> (InstrumentId, Side, Price) {
         let node = self.node(slot);
         let instrument = InstrumentId(node.owner / 2);
-        if node.owner.is_multiple_of(2) {
-            (instrument, Side::Buy, Price(node.rank))
-        } else {
-            (instrument, Side::Sell, Price(-node.rank))
-        }
+        // A rank is a positive price or its negative.
+        let price = Price(node.rank.wrapping_abs());
+        (instrument, if node.owner.is_multiple_of(2) { Side::Buy } else { Side::Sell }, price)
     }
 
     /// The best level of a side, or [`NONE`].
@@ -152,9 +162,24 @@ impl Levels {
     }
 
     /// Finds a price on a side.
-    pub fn find(&self, instrument: InstrumentId, side: Side, price: Price) -> Place {
-        let rank = rank_of(side, price);
-        let level_side = self.sides[owner_of(instrument, side) as usize];
+    #[inline]
+    pub fn find(&mut self, instrument: InstrumentId, side: Side, price: Price) -> Place {
+        let (owner, rank) = (owner_of(instrument, side), rank_of(side, price));
+        let suggestion = self.suggestion(owner, rank);
+        let suggested = self.suggestions[suggestion];
+        if self.nodes.get(suggested as usize).is_some_and(|node| node.owner == owner && node.rank == rank) {
+            return Place::At(suggested);
+        }
+        let place = self.search(owner, rank);
+        if let Place::At(slot) = place {
+            self.suggestions[suggestion] = slot;
+        }
+        place
+    }
+
+    /// Finds a rank by the list and then by the tree.
+    fn search(&self, owner: u32, rank: i64) -> Place {
+        let level_side = self.sides[owner as usize];
         let (mut better, mut worse) = (NONE, level_side.best);
         for _ in 0..NEAR_LEVELS {
             if worse == NONE {
@@ -196,6 +221,8 @@ impl Levels {
         // Hash of the slot and the price: deterministic, and in no order that a price pattern follows.
         let heap_key = ((rank as u64 ^ u64::from(slot) << 40).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32;
         *self.node_mut(slot) = Node { rank, owner, better, worse, heap_key, ..FREE };
+        let suggestion = self.suggestion(owner, rank);
+        self.suggestions[suggestion] = slot;
         match better {
             NONE => self.sides[owner as usize].best = slot,
             _ => self.node_mut(better).worse = slot,

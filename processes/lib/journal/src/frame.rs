@@ -95,8 +95,10 @@ pub fn encode(header: &Header, payload: &[u8], out: &mut [u8]) -> usize {
     assert!(payload.len() <= PAYLOAD_BYTES_MAX, "payload of {} bytes", payload.len());
     let bytes = record_bytes(payload.len());
     let out = &mut out[..bytes];
-    out.fill(0);
+    // What is not written below: checksum, reserved bytes, padding.
+    out[field::CRC.start..HEADER_BYTES].fill(0);
     out[HEADER_BYTES..HEADER_BYTES + payload.len()].copy_from_slice(payload);
+    out[HEADER_BYTES + payload.len()..].fill(0);
     out[field::LENGTH].copy_from_slice(&(payload.len() as u32).to_le_bytes());
     out[field::TYPE].copy_from_slice(&header.record_type.to_le_bytes());
     out[field::VERSION].copy_from_slice(&header.version.to_le_bytes());
@@ -137,7 +139,9 @@ pub fn decode(bytes: &[u8]) -> Result<(Frame<'_>, usize), Bad> {
     if u32_at(head, field::RESERVED) != 0 {
         return Err(Bad::NotZero(field::RESERVED.start));
     }
-    if let Some(index) = bytes[end..total].iter().position(|byte| *byte != 0) {
+    let padding = &bytes[end..total];
+    if padding.iter().fold(0, |all, byte| all | byte) != 0 {
+        let index = padding.iter().position(|byte| *byte != 0).expect("one of them is not zero");
         return Err(Bad::NotZero(end + index));
     }
     let header = Header {

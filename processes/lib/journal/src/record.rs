@@ -187,13 +187,13 @@ payload! {
 pub const FENCE_RINGS_MAX: usize = 32;
 
 payload! {
-    /// A ring's published cursor at a fence.
+    /// How far a ring was read at a fence.
     RingCursor[16] {
         /// `RingId::to_u32`; 0 = unused entry.
         ring: u32,
         /// Zero.
         reserved: u32,
-        /// Sequence published.
+        /// Last sequence that the gateway had taken.
         cursor: u64,
     }
 }
@@ -211,7 +211,7 @@ payload! {
         epoch: u32,
         /// When.
         now_ns: Nanos,
-        /// Cursors of the rings that the restarted process wrote or reads; unused entries are zero.
+        /// The gateway's place in the rings that it takes requests from; unused entries are zero.
         cursors: [RingCursor; FENCE_RINGS_MAX],
     }
 }

@@ -141,13 +141,11 @@ pub(crate) fn copy_out(words: &SharedWords, capacity: usize, from: u64, out: &mu
 
 /// Stores bytes at `to` of the record stream; their length is a multiple of eight.
 pub(crate) fn copy_in(words: &SharedWords, capacity: usize, to: u64, bytes: &[u8]) {
-    let words_of_area = capacity / 8;
-    let mut index = (to % capacity as u64) as usize / 8;
-    for chunk in bytes.chunks_exact(8) {
-        let value = u64::from_le_bytes(chunk.try_into().expect("eight bytes"));
-        words.store(word::DATA + index, value, Ordering::Relaxed);
-        index = if index + 1 == words_of_area { 0 } else { index + 1 };
-    }
+    let start = (to % capacity as u64) as usize;
+    // In one run, or in two where the area ends between.
+    let (first, rest) = bytes.split_at(bytes.len().min(capacity - start));
+    words.store_bytes(word::DATA + start / 8, first);
+    words.store_bytes(word::DATA, rest);
 }
 
 /// The committed records that files may not have yet, copied out. Taken from a dead tail or a live one.

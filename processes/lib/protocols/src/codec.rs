@@ -102,7 +102,14 @@ impl Wire for u64 {
 
     #[inline]
     fn read(bytes: &[u8]) -> Self {
-        bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte))
+        // Whole words where the width is that of one of the two: a fold over the bytes takes three times the instructions.
+        match (bytes.first_chunk::<8>(), bytes.split_first_chunk::<4>()) {
+            (Some(all), _) => Self::from_be_bytes(*all),
+            (None, Some((high, &[low_0, low_1]))) => {
+                Self::from(u32::from_be_bytes(*high)) << 16 | Self::from(u16::from_be_bytes([low_0, low_1]))
+            }
+            _ => bytes.iter().fold(0, |value, byte| value << 8 | Self::from(*byte)),
+        }
     }
 
     #[inline]

@@ -3,7 +3,7 @@
 //! core_affinity aborts the process on an id that the kernel does not know, so every id is first held against the CPUs
 //! that this process may use.
 
-use crate::config::{CoreSpec, WaitSpec};
+use crate::config::{ConfigError, CoreSpec, HostFile, WaitSpec};
 use crate::error::RuntimeError;
 use crate::wait::WaitStrategy;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -50,12 +50,59 @@ pub fn unpin() -> Result<(), RuntimeError> {
         .map_err(|error| RuntimeError::system("widen a thread's CPUs", error.into(), "see the kernel's log (dmesg)"))
 }
 
+/// Puts the calling thread, and the children that it spawns from now on, among the cold: `SCHED_BATCH`, so that its
+/// wake-up waits until the hot process that has the core yields, instead of interrupting an order half-way.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn become_cold() -> Result<(), RuntimeError> {
+    set_policy(libc::SCHED_BATCH)
+}
+
+/// Puts the calling thread back among the ordinary: what a hot process spawned by a cold one does first.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn become_hot() -> Result<(), RuntimeError> {
+    set_policy(libc::SCHED_OTHER)
+}
+
+fn set_policy(policy: libc::c_int) -> Result<(), RuntimeError> {
+    let parameter = libc::sched_param { sched_priority: 0 };
+    // SAFETY: pid 0 is the calling thread, and the parameter outlives the call.
+    if unsafe { libc::sched_setscheduler(0, policy, &raw const parameter) } == 0 {
+        return Ok(());
+    }
+    let cure = "allow sched_setscheduler in the sandbox";
+    Err(RuntimeError::system("set the scheduling policy", std::io::Error::last_os_error(), cure))
+}
+
 fn check_allowed(core: usize, allowed: &[usize]) -> Result<(), RuntimeError> {
     if allowed.contains(&core) {
         return Ok(());
     }
     let what = format!("CPU {core} is not one this process may use (it may use {})", listed(allowed));
     Err(RuntimeError::refused(what, "correct host.cores, or the cpuset or taskset of the shell"))
+}
+
+/// Refuses a host file that lists a CPU which this process may not use: to be asked before anything is started.
+///
+/// # Errors
+/// Names the file, the line and the item of `host.cores`.
+pub fn check_cores(file: &HostFile) -> Result<(), ConfigError> {
+    let CoreSpec::Listed(cores) = &file.host().cores else { return Ok(()) };
+    if cores.is_empty() {
+        return Err(file.error_at("host.cores", "no CPU is listed", "list CPU ids or write \"auto\""));
+    }
+    let allowed = allowed_cpus().map_err(|error| file.error_at("host.cores", error.to_string(), "mount /proc"))?;
+    match cores.iter().enumerate().find(|(_, core)| !allowed.contains(core)) {
+        None => Ok(()),
+        Some((place, core)) => {
+            let what = format!("CPU {core} is not one this process may use (it may use {})", listed(&allowed));
+            let cure = "list others or write \"auto\", or widen the cpuset or taskset of the shell";
+            Err(file.error_at(&format!("host.cores[{place}]"), what, cure))
+        }
+    }
 }
 
 fn listed(cpus: &[usize]) -> String {
@@ -88,20 +135,22 @@ fn plan_over(
     wait: WaitSpec,
     nap_us: u32,
 ) -> Result<CorePlan, RuntimeError> {
-    let (pool, cold_has_room) = match spec {
+    let pool = match spec {
         // The first CPU is left to the cold processes and the kernel, where that leaves each hot process one.
-        CoreSpec::Auto if allowed.len() > hot => (allowed[1..].to_vec(), true),
-        CoreSpec::Auto => (allowed.to_vec(), false),
+        CoreSpec::Auto if allowed.len() > hot => allowed[1..].to_vec(),
+        CoreSpec::Auto => allowed.to_vec(),
         CoreSpec::Listed(listed) => {
             listed.iter().try_for_each(|core| check_allowed(*core, allowed))?;
-            (listed.clone(), allowed.len() > hot)
+            listed.clone()
         }
     };
     if pool.is_empty() {
         return Err(RuntimeError::refused("host.cores lists no CPU", "list CPU ids or write \"auto\""));
     }
-    let cores: Vec<usize> = (0..hot).map(|process| pool[process % pool.len()]).collect();
-    let alone = pool.len() >= hot && cold_has_room;
+    // Neighbours on the path share a CPU: a yield hands the order on, and only one hop waits for another CPU's turn.
+    let cores: Vec<usize> = (0..hot).map(|process| pool[process * pool.len().min(hot) / hot]).collect();
+    // Cold processes nap: they take a spinning process's CPU when they wake, and give it back.
+    let alone = pool.len() >= hot;
     let wait = match wait {
         WaitSpec::Auto if alone => WaitStrategy::Spin,
         WaitSpec::Auto | WaitSpec::Yield => WaitStrategy::Yield,
@@ -118,16 +167,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spins_only_where_each_has_its_own_and_one_is_left() {
+    fn spins_only_where_each_has_its_own() {
         let plan = |allowed: &[usize], hot| plan_over(allowed, hot, &CoreSpec::Auto, WaitSpec::Auto, 50).unwrap();
         let wide = plan(&[0, 1, 2, 3, 4], 4);
         assert_eq!((wide.cores.as_slice(), wide.wait), (&[1, 2, 3, 4][..], WaitStrategy::Spin));
         let narrow = plan(&[0, 1], 4);
-        assert_eq!((narrow.cores.as_slice(), narrow.wait), (&[0, 1, 0, 1][..], WaitStrategy::Yield));
+        assert_eq!((narrow.cores.as_slice(), narrow.wait), (&[0, 0, 1, 1][..], WaitStrategy::Yield));
         assert!(
-            narrow.line.contains("[0, 1, 0, 1]") && narrow.line.contains("yield") && narrow.line.contains("shared")
+            narrow.line.contains("[0, 0, 1, 1]") && narrow.line.contains("yield") && narrow.line.contains("shared")
         );
-        assert_eq!(plan(&[3, 7], 2).wait, WaitStrategy::Yield, "nothing is left for the cold ones");
+        let exact = plan(&[3, 7], 2);
+        assert_eq!((exact.cores.as_slice(), exact.wait), (&[3, 7][..], WaitStrategy::Spin));
+        assert_eq!(plan(&[3, 7], 3).wait, WaitStrategy::Yield, "one more than CPUs: every process of a CPU yields");
     }
 
     #[test]
@@ -139,6 +190,22 @@ mod tests {
         let plan = plan_over(&[0, 1, 2], 2, &listed, WaitSpec::Nap, 70).unwrap();
         assert_eq!((plan.cores, plan.wait), (vec![2, 1], WaitStrategy::Nap(70)));
         assert!(plan_over(&[0], 1, &CoreSpec::Listed(vec![]), WaitSpec::Auto, 50).is_err());
+    }
+
+    #[test]
+    fn a_listed_cpu_that_is_not_there_is_told_by_file_key_and_line() {
+        let first = allowed_cpus().unwrap()[0];
+        let read = |cores: &str| {
+            let text = include_str!("../../../../tuning/demo.toml").replace("cores = \"auto\"", cores);
+            HostFile::parse("host.toml", &text).unwrap()
+        };
+        check_cores(&read("cores = \"auto\"")).unwrap();
+        check_cores(&read(&format!("cores = [{first}]"))).unwrap();
+        let told = check_cores(&read(&format!("cores = [\n  {first},\n  5000,\n]"))).unwrap_err();
+        assert!(told.key == "host.cores[1]" && told.what.contains("CPU 5000"), "{told}");
+        let one = check_cores(&read("cores = [5000]")).unwrap_err();
+        assert_eq!(told.line, one.line + 2, "the item's own line: {told}");
+        assert_eq!(check_cores(&read("cores = []")).unwrap_err().key, "host.cores");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{ChildStdin, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 /// One process for good: a pid may be reused, the pair is not.
@@ -160,10 +160,14 @@ impl Child {
     /// # Errors
     /// When the log or the binary cannot be opened, or no process can be made.
     pub fn spawn(binary: &Path, arguments: &[String], log: &Path) -> Result<Self, RuntimeError> {
+        Self::spawn_with(binary, arguments, log, Stdio::null())
+    }
+
+    fn spawn_with(binary: &Path, arguments: &[String], log: &Path, stdin: Stdio) -> Result<Self, RuntimeError> {
         let opened = OpenOptions::new().create(true).append(true).open(log);
         let stderr = opened.map_err(|error| RuntimeError::file("open the log", log, error))?;
         let mut command = Command::new(binary);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).process_group(0);
+        command.args(arguments).stdin(stdin).stdout(Stdio::null()).stderr(stderr).process_group(0);
         let child = command.spawn().map_err(|error| RuntimeError::file("start", binary, error))?;
         let pid = child.id();
         // Not reaped yet, so the pid is ours even if the child has died already.
@@ -171,6 +175,16 @@ impl Child {
         let id = ProcessId { pid, start_time: start_time(pid).ok_or_else(gone)? };
         let pidfd = Pidfd::open(id)?.ok_or_else(gone)?;
         Ok(Self { child, pidfd })
+    }
+
+    /// As [`Child::spawn`], with a pipe to its standard input.
+    ///
+    /// # Errors
+    /// As [`Child::spawn`].
+    pub fn spawn_piped(binary: &Path, arguments: &[String], log: &Path) -> Result<(Self, ChildStdin), RuntimeError> {
+        let mut child = Self::spawn_with(binary, arguments, log, Stdio::piped())?;
+        let input = child.child.stdin.take().expect("standard input is piped");
+        Ok((child, input))
     }
 
     /// Its identity.

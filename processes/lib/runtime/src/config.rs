@@ -22,6 +22,7 @@ pub use value::{DecimalPrice, DecimalQty, SLOTS_MAX, SLOTS_MIN, Slots, Within};
 pub use venue::Venue;
 
 use crate::hash::fnv1a64;
+use crate::placement::Placement;
 use instrument::InstrumentText;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use shm_layout::topology::Counts;
@@ -89,6 +90,7 @@ impl HostFile {
             let cure = "set host.allow_failpoints = true on a test host, or remove the table";
             return Err(source.error("failpoint", "failpoints are not allowed on this host".to_owned(), cure));
         }
+        check_placement(&source, &host, &venues, &failpoints)?;
         let strategy_count = source.strategy_count()?;
         let venue_count = venues.len() as u8;
         let counts = Counts { feed_handlers: venue_count, strategies: strategy_count, gateways: venue_count };
@@ -309,6 +311,31 @@ impl Source<'_> {
         }
         Ok(count as u8)
     }
+}
+
+/// Stages share a process only where no order can reach a real venue, and where no failpoint is armed: a failpoint's
+/// switch is the process's, and would be every stage's.
+fn check_placement(
+    source: &Source<'_>,
+    host: &Host,
+    venues: &[Venue],
+    failpoints: &Failpoints,
+) -> Result<(), ConfigError> {
+    if host.placement == Placement::Processes {
+        return Ok(());
+    }
+    let placement = host.placement;
+    if let Some(real) = venues.iter().find(|venue| !venue.simulated) {
+        let what = format!("{placement} puts risk and a gateway into one process, and venue {:?} is real", real.name);
+        let cure =
+            "write placement = \"processes\"; or, if it is the simulated venue, simulated = true in its [[venues]]";
+        return Err(source.error("host.placement", what, cure));
+    }
+    if !failpoints.is_empty() {
+        let what = format!("{placement} shares a failpoint's switch between stages");
+        return Err(source.error("host.placement", what, "write placement = \"processes\", or remove [failpoint]"));
+    }
+    Ok(())
 }
 
 fn echo_text(text: &str, host: &Host, paths: &Paths, rings: &Rings, failpoints: &Failpoints) -> String {

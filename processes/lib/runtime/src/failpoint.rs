@@ -22,10 +22,11 @@ struct Armed {
 static ARMED: OnceLock<Vec<Armed>> = OnceLock::new();
 
 /// Arms every point of `wanted` that is for this process and among `points`, and returns their names. `restarts` counts
-/// this process's earlier lives. Call it once, after reading the host file.
+/// this process's earlier lives. Call it once per stage, after reading the host file; only one stage of a process can have
+/// any.
 ///
 /// # Panics
-/// On a second call.
+/// When a second stage of this process would arm something.
 pub fn arm_all(
     wanted: &Failpoints,
     points: &[&[&'static Failpoint]],
@@ -38,6 +39,9 @@ pub fn arm_all(
         .filter(|(_, arm)| arm.lives == 0 || restarts < u64::from(arm.lives))
         .filter_map(|(key, arm)| Some(armed(point_of(key, role, index)?, arm)))
         .collect();
+    if mine.is_empty() {
+        return Vec::new();
+    }
     assert!(ARMED.set(mine).is_ok(), "failpoints are armed once");
     let all = ARMED.get().expect("just set");
     let armed = all.iter().filter(|armed| points.iter().any(|points| arm(points, &armed.name, act)));

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! /dev/shm/tickway-<uid>/<instance>.lock        flock held by the supervisor; its text is the holder's pid
+//! <data>/instance.lock                          the same for the data directory: one instance at a time
 //! /dev/shm/tickway-<uid>/<instance>/            regions: <ring>.ring  status.<role>.<index>  image.<index>
 //!                                               journal_tail.<gateway>
 //! /var/tmp/tickway-<uid>/<instance>/            state/  journal/gateway-<i>/  capture/  snapshot/  log/
@@ -13,10 +14,11 @@ mod live;
 mod lock;
 
 pub use live::{Found, find, live_instances};
-pub use lock::InstanceLock;
+pub use lock::{InstanceLock, remove_dead_locks};
 
 use crate::config::{HostFile, InstanceName};
 use crate::error::RuntimeError;
+use crate::mmap::check_free_space;
 use shm_layout::topology::RingId;
 use shm_layout::types::Role;
 use std::fs::DirBuilder;
@@ -95,6 +97,17 @@ impl Instance {
             made.map_err(|error| RuntimeError::file("create the directory", &path, error))?;
         }
         Ok(())
+    }
+
+    /// Refuses when the filesystem of the data directory, which need not exist yet, has less than `bytes` free.
+    ///
+    /// # Errors
+    /// With both figures and the way out.
+    pub fn check_data_space(&self, bytes: u64) -> Result<(), RuntimeError> {
+        match self.data.ancestors().find(|path| path.is_dir()) {
+            Some(directory) => check_free_space(directory, bytes),
+            None => Ok(()),
+        }
     }
 
     /// Directory of the regions.
@@ -185,6 +198,12 @@ impl Instance {
     #[must_use]
     pub fn lock_file(&self) -> PathBuf {
         self.locks.join(format!("{}.lock", self.name))
+    }
+
+    /// The lock file of the data directory: instances of different names must not share one.
+    #[must_use]
+    pub fn data_lock_file(&self) -> PathBuf {
+        self.data.join("instance.lock")
     }
 
     /// `os_id` of the control page: `tickway-<uid>-<instance>`.

@@ -7,6 +7,7 @@ use crate::error::RuntimeError;
 use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
+use nix::sys::mman::{MlockAllFlags, mlockall};
 use shm_layout::ring::sync::{Ordering, SharedWords};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -185,6 +186,17 @@ fn lock_pages(map: &MmapRaw) -> MlockOutcome {
             MlockOutcome::Refused { bytes: map.len() as u64, limit_bytes }
         }
     }
+}
+
+/// Makes every page of this process present and keeps it so: the heap, the stacks, the program. A table of zeros has no
+/// page until it is written; without this, each of its pages would fault when trading first comes to it.
+///
+/// # Errors
+/// What the kernel refuses: more than `RLIMIT_MEMLOCK` without CAP_IPC_LOCK.
+pub fn lock_process() -> Result<(), RuntimeError> {
+    mlockall(MlockAllFlags::MCL_CURRENT).map_err(|error| {
+        RuntimeError::system("lock this process's memory", error.into(), "raise RLIMIT_MEMLOCK (ulimit -l unlimited)")
+    })
 }
 
 /// Makes every page present: a load, and for writers a store that changes nothing, so that the first real store does not

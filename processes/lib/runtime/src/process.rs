@@ -12,8 +12,9 @@ use crate::duty_cycle::{Agent, RunLoop, run};
 use crate::error::RuntimeError;
 use crate::failpoint;
 use crate::instance::Instance;
-use crate::mmap::MlockOutcome;
+use crate::mmap::{MlockOutcome, lock_process};
 use crate::ports::{Identity, Ports};
+use crate::scheduler;
 use crate::signal;
 use crate::wait::WaitStrategy;
 use clap::Parser;
@@ -95,9 +96,14 @@ impl Process {
         let anchor = page.anchor().ok_or_else(|| {
             RuntimeError::refused("the control page holds no clock anchor", "start the instance with its supervisor")
         })?;
-        if let Some(core) = arguments.core {
-            affinity::pin(core)?;
+        match arguments.core {
+            Some(core) => {
+                affinity::become_hot()?;
+                affinity::pin(core)?;
+            }
+            None => affinity::become_cold()?,
         }
+        scheduler::enter(file.host().scheduler, arguments.wait)?;
         signal::install()?;
         let clock = Clock::new(anchor);
         let ports = Ports::new(&instance, &file, spec.boot_stamp, page.clone());
@@ -142,14 +148,22 @@ impl Process {
         Ok(WireTap { writer: self.writer(RingKind::Wire, 0)? })
     }
 
+    /// The last step before the duty cycle: makes every page present that the process has by now, tables that were
+    /// allocated and not yet written too, and says once in the log which could not be locked.
+    pub fn settle_memory(&self) {
+        if let Err(error) = lock_process() {
+            tracing::warn!("memory may be paged in while trading: {error}");
+        }
+        let unlocked = self.ports.unlocked();
+        let refused = unlocked.iter().find(|(_, outcome)| matches!(outcome, MlockOutcome::Refused { .. }));
+        if let Some((path, outcome)) = refused {
+            tracing::warn!("{}: pages are not locked: {outcome:?}", path.display());
+        }
+    }
+
     /// Runs the agent to its end, and says what ended.
     pub fn run(self, status: StatusWriter, agent: &mut impl Agent) {
-        for (path, outcome) in self.ports.unlocked() {
-            if let MlockOutcome::Refused { .. } = outcome {
-                tracing::warn!("{}: pages are not locked: {outcome:?}", path.display());
-                break;
-            }
-        }
+        self.settle_memory();
         let around = RunLoop { clock: self.clock, status, wait: self.arguments.wait };
         run(agent, &around);
         alloc::stop_counting();

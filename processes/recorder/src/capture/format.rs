@@ -202,6 +202,18 @@ impl BlockHeader {
         Ok((header, kind, ring, payload))
     }
 
+    /// What it says and of which ring; `None` when either is none of the format's.
+    #[must_use]
+    pub fn about(&self) -> Option<(BlockKind, RingId)> {
+        let kind = match self.kind {
+            1 => BlockKind::Messages,
+            2 => BlockKind::Gap,
+            3 => BlockKind::End,
+            _ => return None,
+        };
+        Some((kind, RingId::from_u32(self.ring.get())?))
+    }
+
     /// First sequence: of the payloads, of the gap, or the next expected at an end.
     #[must_use]
     pub fn first_sequence(&self) -> u64 {

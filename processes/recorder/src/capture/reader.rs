@@ -92,7 +92,7 @@ pub fn read_file(
 }
 
 /// Bytes that do not begin with a whole block, and in which no later whole block is found: the write that death tore.
-fn is_torn_tail(rest: &[u8]) -> bool {
+pub(super) fn is_torn_tail(rest: &[u8]) -> bool {
     (1..rest.len()).all(|at| !rest[at..].starts_with(b"BLK1") || BlockHeader::check(&rest[at..]).is_err())
 }
 

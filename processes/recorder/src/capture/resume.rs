@@ -1,8 +1,9 @@
 //! Where an earlier life ended: the torn tail cut, the last sequence of each ring, the next file's index.
 //!
-//! It never repairs anything else: a block that does not hold anywhere but at the very end is an error.
+//! The last file's index is made whole again. It never repairs anything else: a block that does not hold anywhere but at the very end is an error.
 
 use super::format::FILE_HEADER_BYTES;
+use super::query;
 use super::reader::{CaptureError, Ranges, files, scan};
 use shm_layout::topology::RingId;
 use std::collections::BTreeMap;
@@ -26,6 +27,9 @@ pub struct Resumed {
 /// [`CaptureError`] for what is corrupt elsewhere, and for what cannot be read or cut.
 pub fn resume(folder: &Path, boot_stamp: u64) -> Result<Resumed, CaptureError> {
     let cut_bytes = files(folder)?.last().map_or(Ok(0), |last| cut_torn_tail(last))?;
+    if let Some(last) = files(folder)?.last() {
+        query::repair(last)?;
+    }
     let file_index = files(folder)?.last().map_or(0, |last| index_of(last)) + 1;
     Ok(Resumed { rings: scan(folder, Some(boot_stamp))?, file_index, cut_bytes })
 }
@@ -50,6 +54,7 @@ fn cut_torn_tail(last: &Path) -> Result<u64, CaptureError> {
             return Err(CaptureError::Corrupt { file: last.to_path_buf(), offset, what, at_end: false });
         }
         std::fs::remove_file(last).map_err(io)?;
+        let _ = std::fs::remove_file(last.with_extension(super::index::EXTENSION));
         return Ok(length);
     }
     let file = OpenOptions::new().write(true).open(last).map_err(io)?;

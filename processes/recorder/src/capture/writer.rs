@@ -1,9 +1,13 @@
-//! Writes capture files: one buffer, one open file, a new file at each rotation.
+//! Writes capture files: one buffer, one open file, a new file at each rotation; and beside each its index.
+//!
+//! The index follows the capture and never goes before it: a group is written after the blocks that it is about. An index
+//! that cannot be written is given up, not the capture: readers make it again.
 //!
 //! It never writes into a file that another life began, and never goes on after an error: what was buffered is lost, and
 //! the next life cuts the torn tail.
 
-use super::format::FileHeader;
+use super::format::{BlockHeader, FileHeader};
+use super::index::{self, IndexBuilder, IndexHeader};
 use super::reader::EXTENSION;
 use runtime::RuntimeError;
 use shm_layout::types::Nanos;
@@ -17,6 +21,8 @@ use zerocopy::IntoBytes;
 pub const FLUSH_BYTES: usize = 256 << 10;
 /// Most bytes of one block: a batch of the longest payloads, and its header.
 const BLOCK_BYTES_MAX: usize = 32 << 10;
+/// Room for the groups of one flush, each of some dozens of rings.
+const INDEX_BUFFER_BYTES: usize = 64 << 10;
 
 /// The open file and its buffer.
 #[derive(Debug)]
@@ -30,6 +36,11 @@ pub struct CaptureWriter {
     boot_stamp: u64,
     config_hash: u64,
     buffer: Vec<u8>,
+    index: IndexBuilder,
+    /// `None` once it could not be written.
+    index_file: Option<File>,
+    index_path: String,
+    index_buffer: Vec<u8>,
     /// Files begun in this life.
     files: u64,
 }
@@ -47,12 +58,27 @@ impl CaptureWriter {
         now: Nanos,
     ) -> Result<Self, RuntimeError> {
         let directory = File::open(folder).map_err(|error| refused("open the folder", folder, error))?;
-        let mut path = String::with_capacity(folder.as_os_str().len() + 32);
-        name(&mut path, folder, file_index);
+        let text = || String::with_capacity(folder.as_os_str().len() + 32);
+        let (mut path, index_path) = (text(), text());
+        name(&mut path, folder, file_index, EXTENSION);
         let file = open_new(&path)?;
         let buffer = Vec::with_capacity(FLUSH_BYTES + 2 * BLOCK_BYTES_MAX);
         let folder = folder.to_path_buf();
-        let mut writer = Self { folder, directory, file, path, file_index, boot_stamp, config_hash, buffer, files: 0 };
+        let mut writer = Self {
+            folder,
+            directory,
+            file,
+            path,
+            file_index,
+            boot_stamp,
+            config_hash,
+            buffer,
+            index: IndexBuilder::new(now.0),
+            index_file: None,
+            index_path,
+            index_buffer: Vec::with_capacity(INDEX_BUFFER_BYTES),
+            files: 0,
+        };
         writer.begin(now)?;
         Ok(writer)
     }
@@ -62,16 +88,27 @@ impl CaptureWriter {
         self.files += 1;
         let header = FileHeader::new(self.file_index, self.boot_stamp, now.0, self.config_hash);
         self.buffer.extend_from_slice(header.as_bytes());
+        name(&mut self.index_path, &self.folder, self.file_index, index::EXTENSION);
+        self.index.restart(now.0);
+        self.index_buffer.clear();
+        self.index_buffer.extend_from_slice(IndexHeader::of(&header).as_bytes());
+        // An index without its capture is of no use to anyone: it is replaced.
+        self.index_file = OpenOptions::new().write(true).create(true).truncate(true).open(&self.index_path).ok();
         self.directory.sync_all().map_err(|error| refused("sync the folder", &self.folder, error))
     }
 
-    /// Appends the bytes of a block; they are written when there are enough of them.
+    /// Appends a block; it is written when there are enough bytes.
     ///
     /// # Errors
     /// As [`CaptureWriter::create`].
-    pub fn append(&mut self, header: &[u8], payload: &[u8]) -> Result<(), RuntimeError> {
-        self.buffer.extend_from_slice(header);
+    pub fn append(&mut self, header: &BlockHeader, payload: &[u8]) -> Result<(), RuntimeError> {
+        self.buffer.extend_from_slice(header.as_bytes());
         self.buffer.extend_from_slice(payload);
+        if let Some((kind, ring)) = header.about()
+            && self.index.add(header, kind, ring, payload)
+        {
+            self.index.close(&mut self.index_buffer);
+        }
         if self.buffer.len() >= FLUSH_BYTES { self.flush() } else { Ok(()) }
     }
 
@@ -85,7 +122,20 @@ impl CaptureWriter {
         }
         let written = self.file.write_all(&self.buffer);
         self.buffer.clear();
-        written.map_err(|error| refused("write", Path::new(&self.path), error))
+        written.map_err(|error| refused("write", Path::new(&self.path), error))?;
+        self.flush_index();
+        Ok(())
+    }
+
+    /// Writes the groups whose blocks are written.
+    fn flush_index(&mut self) {
+        if let Some(file) = &mut self.index_file
+            && !self.index_buffer.is_empty()
+            && file.write_all(&self.index_buffer).is_err()
+        {
+            self.index_file = None;
+        }
+        self.index_buffer.clear();
     }
 
     /// Flushes, and waits for the disk.
@@ -94,6 +144,8 @@ impl CaptureWriter {
     /// As [`CaptureWriter::create`].
     pub fn sync(&mut self) -> Result<(), RuntimeError> {
         self.flush()?;
+        self.index.close(&mut self.index_buffer);
+        self.flush_index();
         self.file.sync_data().map_err(|error| refused("sync", Path::new(&self.path), error))
     }
 
@@ -104,7 +156,7 @@ impl CaptureWriter {
     pub fn rotate(&mut self, now: Nanos) -> Result<(), RuntimeError> {
         self.sync()?;
         self.file_index += 1;
-        name(&mut self.path, &self.folder, self.file_index);
+        name(&mut self.path, &self.folder, self.file_index, EXTENSION);
         self.file = open_new(&self.path)?;
         self.begin(now)
     }
@@ -117,9 +169,9 @@ impl CaptureWriter {
 }
 
 /// Writes a file's path into `path`, whose memory is reused.
-fn name(path: &mut String, folder: &Path, file_index: u32) {
+fn name(path: &mut String, folder: &Path, file_index: u32, extension: &str) {
     path.clear();
-    write!(path, "{}/{file_index:06}.{EXTENSION}", folder.display()).expect("a string takes all");
+    write!(path, "{}/{file_index:06}.{extension}", folder.display()).expect("a string takes all");
 }
 
 fn open_new(path: &str) -> Result<File, RuntimeError> {

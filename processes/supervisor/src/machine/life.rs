@@ -6,7 +6,7 @@
 //! ```
 //! A death at any step begins the sequence anew with the next epoch; nothing of the step that was cut short counts.
 
-use super::{EPOCH_MAX, EX_SOFTWARE, Emit, Mode, Output, Phase, Restored, Supervisor};
+use super::{EPOCH_MAX, EX_SOFTWARE, Emit, Mode, Ms, Output, Phase, Restored, Supervisor};
 use machine::Nanos;
 use shm_layout::control_page::RosterState;
 use shm_layout::message::control::ControlKind;
@@ -24,6 +24,7 @@ impl Supervisor {
         process.phase = Phase::Persisting;
         (process.fenced, process.equal) = (0, 0);
         process.expected.clear();
+        process.stage_began = now;
         emit(Output::PersistEpoch(slot, process.epoch));
     }
 
@@ -35,6 +36,9 @@ impl Supervisor {
         if !durable {
             return self.fail_for_good(now, slot, emit);
         }
+        let done = format!("epoch {epoch} synced");
+        self.say_stage(slot, &done, emit);
+        let process = &mut self.slots[slot];
         if process.is_rebuilt() {
             emit(Output::Publish(process.control(ControlKind::Epoch, 0)));
             if self.journaled || process.restarts > 0 {
@@ -60,6 +64,7 @@ impl Supervisor {
         let fenced = self.slots[slot].fenced;
         let mut gateways = self.slots.iter().filter(|other| other.role == Role::ExecutionGateway && other.lives());
         if gateways.all(|gateway| fenced >> gateway.index & 1 == 1) {
+            self.say_stage(slot, "fenced by every living gateway", emit);
             let process = &mut self.slots[slot];
             process.phase = Phase::Rebuilding(now.plus(self.timing.rebuild_timeout_ns));
             emit(Output::SpawnRebuild { slot, epoch: process.epoch, fenced });
@@ -81,6 +86,7 @@ impl Supervisor {
         match restored {
             Some(restored) => {
                 process.expected = restored.to_vec();
+                self.say_stage(slot, "rebuilt", emit);
                 self.spawn(now, slot, true, emit);
             }
             None => {
@@ -105,6 +111,9 @@ impl Supervisor {
         }
         process.phase = Phase::Running;
         process.ran = true;
+        let whole = process.died_at.take().map(|died| Ms(now.0.saturating_sub(died.0)));
+        let whole = whole.map_or_else(String::new, |took| format!(" ({took} after its death)"));
+        self.say_stage(slot, &format!("started and runs{whole},"), emit);
         emit(Output::Park(slot, false));
         self.roster(slot, RosterState::Running, emit);
         if !self.is_ending() {
@@ -134,12 +143,13 @@ impl Supervisor {
     }
 
     /// Arms a restarted strategy that the operator had armed, once it runs and its state is proven.
-    fn arm_again(&self, slot: usize, emit: Emit<'_>) {
+    fn arm_again(&mut self, slot: usize, emit: Emit<'_>) {
         let process = &self.slots[slot];
         let was_armed = process.role == Role::Strategy && self.armed >> process.index & 1 == 1;
         let is_sound = process.phase == Phase::Running && !process.killed && process.is_restored();
         if was_armed && is_sound && !self.kill_engaged {
             emit(Output::Publish(process.control(ControlKind::Arm, 0)));
+            self.say_stage(slot, "state proven and armed again", emit);
         }
     }
 
@@ -169,6 +179,7 @@ impl Supervisor {
             }
             Some(at) => {
                 process.phase = Phase::BackOff(at);
+                emit(Output::Say(format!("{name}: started again in {}", Ms(at.0.saturating_sub(now.0)))));
                 self.roster(slot, RosterState::Restarting, emit);
             }
         }

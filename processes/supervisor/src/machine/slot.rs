@@ -72,6 +72,10 @@ pub struct Slot {
     pub expected: Vec<Restored>,
     /// Entries of `expected` that it reported equal.
     pub equal: u64,
+    /// When its present stage began: of its death, its epoch's sync, and so on.
+    pub stage_began: Nanos,
+    /// When its last life ended; `None` before its first death, and once its restart is done.
+    pub died_at: Option<Nanos>,
     deaths: VecDeque<Nanos>,
 }
 
@@ -90,8 +94,16 @@ impl Slot {
             fenced: 0,
             expected: Vec::new(),
             equal: 0,
+            stage_began: Nanos(0),
+            died_at: None,
             deaths: VecDeque::new(),
         }
+    }
+
+    /// `strategy/0`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.role.folder(), self.index)
     }
 
     /// True while a process of this slot exists.
@@ -124,6 +136,21 @@ impl Slot {
         self.expected.iter().any(|expected| (expected.gateway, expected.through) == (gateway, through))
     }
 
+    /// What it waits for on its way to running; `None` when it is on no way.
+    #[must_use]
+    pub const fn stage(&self) -> Option<&'static str> {
+        match self.phase {
+            _ if self.killed && self.lives() => Some("killed"),
+            Phase::Persisting => Some("persisting_epoch"),
+            Phase::Fencing(_) => Some("fencing"),
+            Phase::Rebuilding(_) => Some("rebuilding"),
+            Phase::Starting(_) => Some("starting"),
+            Phase::BackOff(_) => Some("back_off"),
+            Phase::Running if !self.is_restored() => Some("proving_state"),
+            Phase::Absent | Phase::Running | Phase::GivenUp | Phase::Stopped => None,
+        }
+    }
+
     /// When it next wants a timer.
     #[must_use]
     pub const fn deadline(&self) -> Option<Nanos> {
@@ -138,6 +165,7 @@ impl Slot {
     pub fn died(&mut self, now: Nanos, timing: &Timing) -> Option<Nanos> {
         self.killed = false;
         self.restarts += 1;
+        (self.died_at, self.stage_began) = (Some(self.died_at.unwrap_or(now)), now);
         self.deaths.push_back(now);
         while self.deaths.front().is_some_and(|first| now.0.saturating_sub(first.0) > timing.restart_window_ns) {
             self.deaths.pop_front();

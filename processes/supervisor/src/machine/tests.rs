@@ -549,3 +549,53 @@ fn commands_are_read_from_json_and_nothing_else_is() {
     }
     assert_eq!(read(r#"{"command":"stop","now":true}"#), None, "unknown keys are refused");
 }
+
+/// What was said for the log since, with a stage of 3 ms before each input.
+fn said(world: &mut World, input: Input) -> Vec<String> {
+    world.now = world.now.plus(3 * MS);
+    let mut outputs = Vec::new();
+    world.core.input(world.now, &input, &mut |output| outputs.push(output));
+    outputs.into_iter().filter_map(|output| if let Output::Say(text) = output { Some(text) } else { None }).collect()
+}
+
+#[test]
+fn a_restart_says_how_long_each_of_its_stages_took_and_where_it_is() {
+    let mut world = World::running();
+    assert_eq!(world.command(Command::Arm { strategy: 0 }), None);
+    let stage = |world: &World| world.core.machine.slots()[FIRST].stage();
+    assert_eq!(stage(&world), None);
+    assert_eq!(said(&mut world, Input::HeartbeatStale(FIRST)), ["strategy/0: killed: its heartbeat stopped"]);
+    assert_eq!(stage(&world), Some("killed"));
+    let ended = said(&mut world, Input::ProcessExited(FIRST, Exit::Signal(9)));
+    assert_eq!(ended, ["strategy/0: ended: Signal(9), proven 3.000 ms after the kill"]);
+    let epoch = world.epoch(FIRST);
+    let (role, index) = ROLES[FIRST];
+    let steps = [
+        (
+            "persisting_epoch",
+            Input::EpochPersisted { slot: FIRST, epoch, durable: true },
+            "epoch 12 synced after 3.000 ms",
+        ),
+        (
+            "fencing",
+            Input::FenceEchoed { gateway: 0, role, index, epoch, journal_sequence: 40 },
+            "fenced by every living gateway after 3.000 ms",
+        ),
+        (
+            "rebuilding",
+            Input::RebuildDone { slot: FIRST, epoch, restored: Some(vec![STATE]) },
+            "rebuilt after 3.000 ms",
+        ),
+        ("starting", Input::ProcessReady(FIRST), "started and runs (12.000 ms after its death), after 3.000 ms"),
+        (
+            "proving_state",
+            Input::StateReported { slot: FIRST, state: STATE },
+            "state proven and armed again after 3.000 ms",
+        ),
+    ];
+    for (before, input, words) in steps {
+        assert_eq!(stage(&world), Some(before));
+        assert_eq!(said(&mut world, input), [format!("strategy/0: {words}")]);
+    }
+    assert_eq!(stage(&world), None);
+}

@@ -2,7 +2,8 @@
 
 use super::{Counter, DEATH_POLL_NS, HEARTBEAT_POLL_NS, Shell};
 use crate::epochs::Persisted;
-use crate::machine::{Input, Phase, Restored, Slot};
+use crate::handle::Handle;
+use crate::machine::{Exit, Input, Phase, Restored, Slot};
 use crate::rebuild;
 use shm_layout::kill_page::Engager;
 use shm_layout::status::ProcessState;
@@ -35,13 +36,26 @@ impl Shell {
         }
         self.next_death_poll = now.plus(DEATH_POLL_NS);
         for slot in 0..self.seats.len() {
-            let handle = &mut self.seats[slot].handle;
-            if let Some(exit) = handle.as_mut().and_then(|handle| handle.ended()) {
-                *handle = None;
+            let ended = self.seats[slot].handle.as_mut().and_then(Handle::ended).or_else(|| self.stage_ended(slot));
+            if let Some(exit) = ended {
+                self.seats[slot].handle = None;
                 self.count(Counter::Ended);
                 self.queue.push_back(Input::ProcessExited(slot, exit));
             }
         }
+    }
+
+    /// The end of a stage whose host lives on for another: in order, by its own word, given after it let go of its regions.
+    /// The last stage's end is its host's death.
+    fn stage_ended(&self, slot: usize) -> Option<Exit> {
+        let handle = self.seats[slot].handle.as_ref()?;
+        self.file.host().placement.host_of(self.slot(slot).role)?;
+        let id = handle.id();
+        let sharing = self.seats.iter().filter_map(|seat| seat.handle.as_ref()).filter(|other| other.id() == id);
+        let status = &self.seats[slot].watched.status;
+        let is_this_life = status.epoch() == u64::from(self.slot(slot).epoch) && status.pid() == id.pid;
+        let stopped = is_this_life && status.state() == Some(ProcessState::Stopped);
+        (stopped && sharing.count() > 1).then_some(Exit::Code(0))
     }
 
     /// Looks at what processes say of themselves: that they run, which fences they journaled, what they restored.

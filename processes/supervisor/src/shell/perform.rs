@@ -1,7 +1,8 @@
 //! What the core says, done.
 
+use super::start::binary_name;
 use super::{Counter, Finished, RebuildChild, Shell};
-use crate::handle::Handle;
+use crate::handle::{Handle, Host};
 use crate::machine::{Exit, Input, Output};
 use crate::socket;
 use anyhow::Context as _;
@@ -12,6 +13,7 @@ use shm_layout::kill_page::Engager;
 use shm_layout::message::control::Control;
 use shm_layout::types::{Nanos, Role};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// Exit code that stands for "could not be started": sysexits' EX_OSERR.
 const EX_OSERR: i32 = 71;
@@ -112,7 +114,6 @@ impl Shell {
     fn spawn(&mut self, slot: usize, epoch: u32, restarts: u64, snapshot: bool) -> anyhow::Result<()> {
         let process = &self.core.machine.slots()[slot];
         let (role, index) = (process.role, process.index);
-        let binary = binary_path(&format!("tickway-{}", role.folder()))?;
         let host = self.instance.host_file().display().to_string();
         let mut arguments = vec!["--host".to_owned(), host];
         let mut option = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
@@ -130,9 +131,39 @@ impl Shell {
             let path = self.seats[slot].snapshot.take().context("a rebuild leaves a snapshot")?;
             option("--snapshot", path.display().to_string());
         }
-        let child = Child::spawn(&binary, &arguments, &self.log_file(role, index))?;
-        self.seats[slot].handle = Some(Handle::Child(child));
+        let placement = self.file.host().placement;
+        self.seats[slot].handle = Some(match placement.host_of(role) {
+            Some(host) => Handle::Stage(self.host(host, role, arguments)?),
+            None => {
+                let binary = binary_path(&binary_name(placement, role))?;
+                Handle::Child(Child::spawn(&binary, &arguments, &self.log_file(role, index))?)
+            }
+        });
         Ok(())
+    }
+
+    /// The living host of that index, or a new one, with one more stage of these arguments.
+    fn host(&self, index: u8, role: Role, arguments: Vec<String>) -> anyhow::Result<Rc<Host>> {
+        let placement = self.file.host().placement;
+        let slots = self.core.machine.slots().iter().zip(&self.seats);
+        let mut hosts = slots
+            .filter(|(process, _)| placement.host_of(process.role) == Some(index))
+            .filter_map(|(_, seat)| seat.handle.as_ref().and_then(Handle::living_host));
+        let host = match hosts.next() {
+            Some(host) => Rc::clone(host),
+            None => {
+                let stages = placement.stages_of(index, self.file.counts());
+                let words = ["--place".to_owned(), index.to_string(), "--stages".to_owned(), stages.to_string()];
+                // The host file first: it is how a stray is known.
+                let words = [&arguments[..2], &words].concat();
+                let log = self.instance.log().join(format!("fused.{index}.log"));
+                let (child, input) = Child::spawn_piped(&binary_path(&binary_name(placement, role))?, &words, &log)?;
+                Host::new(child, input)
+            }
+        };
+        let stage = [vec![role.folder().to_owned()], arguments].concat();
+        host.add(&stage).with_context(|| format!("fused host {index} takes no stage"))?;
+        Ok(host)
     }
 
     fn spawn_rebuild(&mut self, slot: usize, epoch: u32, fenced: u64) -> anyhow::Result<()> {

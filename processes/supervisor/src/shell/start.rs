@@ -11,11 +11,12 @@ use crate::watch::Watched;
 use anyhow::{Context as _, anyhow};
 use machine::Stepper;
 use runtime::RuntimeError;
-use runtime::affinity::{CorePlan, plan_cores};
+use runtime::affinity::{CorePlan, check_cores};
 use runtime::child::{Pidfd, ProcessId, binary_path};
 use runtime::config::{ConfigError, HostFile};
 use runtime::instance::{Instance, InstanceLock};
 use runtime::kill_file;
+use runtime::placement::{self, Placement};
 use runtime::ports::{Identity, wiring};
 use shm_layout::control_page::{RecorderMode, RosterEntry, RosterState, SupervisorIdentity};
 use shm_layout::status::StatusWriter;
@@ -66,9 +67,11 @@ pub fn start(options: &Options) -> Result<(Shell, StatusWriter), StartError> {
     let file = HostFile::load(&options.host).map_err(anyhow::Error::from)?;
     let checked = Checked::of(&file)?;
     let instance = Instance::of(&file);
+    // EX_TEMPFAIL: the instance is already running, or another one uses its data. Asked before anything is made.
+    let in_use = |error: RuntimeError| StartError { code: 75, error: error.into() };
+    InstanceLock::check_free(&instance).map_err(in_use)?;
     instance.create_directories(file.counts().gateways).map_err(anyhow::Error::from)?;
-    // EX_TEMPFAIL: the instance is already running.
-    let lock = InstanceLock::take(&instance).map_err(|error| StartError { code: 75, error: error.into() })?;
+    let lock = InstanceLock::take(&instance).map_err(in_use)?;
     let regions = take_regions(options, &instance, &file)?;
     let is_new = regions.adopted.is_none();
     let built = build(lock, instance.clone(), file.clone(), checked, regions);
@@ -93,14 +96,20 @@ impl Checked {
             return Err(file.error_at("recorder.mode", what, "write mode = \"tap\", or run fewer processes").into());
         }
         let processes = wiring::processes(counts);
+        let placement = file.host().placement;
         for (role, _) in &processes {
-            binary_path(&format!("tickway-{}", role.folder()))?;
+            binary_path(&binary_name(placement, *role))?;
         }
-        let hot = processes.iter().filter(|(role, _)| *role != Role::Recorder).count();
-        let host = file.host();
-        let plan = plan_cores(hot, &host.cores, host.wait, host.nap_us.get() as u32)?;
+        check_cores(file)?;
+        let plan = placement::plan(file)?;
         Ok(Self { config, plan })
     }
+}
+
+/// The binary that a stage of this role runs in.
+pub(super) fn binary_name(placement: Placement, role: Role) -> String {
+    let folder = placement.host_of(role).map_or(role.folder(), |_| "fused");
+    format!("tickway-{folder}")
 }
 
 fn take_regions(options: &Options, instance: &Instance, file: &HostFile) -> anyhow::Result<Regions> {
@@ -152,7 +161,7 @@ fn build(
         replace(&instance.host_file(), file.echo()).with_context(|| instance.host_file().display().to_string())?;
     }
     let server = CommandServer::bind(&instance.socket()).with_context(|| instance.socket().display().to_string())?;
-    let mut seats = seats(&ports, &plan, now)?;
+    let mut seats = seats(&ports, file.host().placement, &plan, now)?;
     let armed =
         (0..64).filter(|index| page.reader().armed_by_operator(*index)).fold(0, |bits, index| bits | 1 << index);
     let (core, queue) = match adopted {
@@ -190,13 +199,17 @@ fn build(
     Ok((shell, status))
 }
 
-fn seats(ports: &runtime::ports::Ports, plan: &CorePlan, now: Nanos) -> anyhow::Result<Vec<Seat>> {
-    let mut cores = plan.cores.iter().copied();
+fn seats(
+    ports: &runtime::ports::Ports,
+    placement: Placement,
+    plan: &CorePlan,
+    now: Nanos,
+) -> anyhow::Result<Vec<Seat>> {
     let processes = wiring::processes(ports.counts());
     let seat = |(role, index): &(Role, u8)| {
         let watched = Watched::new(ports, *role, *index, now)?;
         // The recorder is cold: it is not pinned, and naps.
-        let core = if *role == Role::Recorder { None } else { cores.next() };
+        let core = placement.place_of(ports.counts(), *role, *index).map(|place| plan.cores[place]);
         Ok(Seat { watched, handle: None, rebuild: None, snapshot: None, core })
     };
     processes.iter().map(seat).collect()

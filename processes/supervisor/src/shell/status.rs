@@ -13,10 +13,13 @@ impl Shell {
             .iter()
             .filter_map(|(slot, entry)| {
                 let status = &self.seats.get(*slot)?.watched.status;
+                let life = self.core.machine.slots().get(*slot)?;
                 Some(json!({
                     "role": entry.role.folder(),
                     "index": entry.index,
                     "state": entry.state.name(),
+                    "stage": life.stage(),
+                    "stage_age_ns": life.stage().map(|_| now.0.saturating_sub(life.stage_began.0)),
                     "pid": entry.pid,
                     "core": entry.core,
                     "epoch": entry.epoch,

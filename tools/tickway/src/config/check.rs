@@ -5,7 +5,8 @@ use execution_gateway::config::GatewayConfig;
 use feed_handler::config::Config as FeedHandlerConfig;
 use recorder::config::RecorderConfig;
 use risk::config::RiskConfig;
-use runtime::config::{ConfigError, HostFile, Instrument};
+use runtime::config::{ConfigError, HostFile, Instrument, WaitSpec};
+use runtime::scheduler::Scheduler;
 use strategy::config::StrategyConfig;
 
 /// Tables that the processes own.
@@ -17,6 +18,7 @@ const OWNED: [&str; 6] = ["feed-handler", "strategy", "risk", "execution-gateway
 /// The first thing that is wrong, as `file:line: key: what; cure`.
 pub fn check(file: &HostFile) -> Result<(), Failure> {
     file.check_no_unowned(&OWNED)?;
+    runtime::affinity::check_cores(file)?;
     if file.has_table("feed-handler") {
         let table: FeedHandlerConfig = file.table("feed-handler")?;
         table.check().map_err(|error| file.error_at("feed-handler", error.to_string(), "correct the key"))?;
@@ -26,9 +28,21 @@ pub fn check(file: &HostFile) -> Result<(), Failure> {
     }
     supervisor::config::Config::of(file)?;
     supervisor::config::tail_bytes(file)?;
+    check_scheduler(file)?;
     check_strategies(file)?;
     check_risk(file)?;
     check_gateways(file)?;
+    Ok(())
+}
+
+/// Only what the file itself says: which CPUs this machine has is for the start to find out.
+fn check_scheduler(file: &HostFile) -> Result<(), ConfigError> {
+    let (host, key) = (file.host(), "host.scheduler");
+    let yields = matches!(host.wait, WaitSpec::Yield);
+    if host.scheduler == Scheduler::Fifo && yields {
+        let what = "SCHED_FIFO with sched_yield starves the other processes of a CPU";
+        return Err(file.error_at(key, what, "write scheduler = \"other\", or wait = \"spin\" with a CPU for each"));
+    }
     Ok(())
 }
 
@@ -54,7 +68,7 @@ fn check_gateways(file: &HostFile) -> Result<(), ConfigError> {
         let refused = |error: execution_gateway::config::SettingsError| {
             file.error_at(&format!("venues[{index}]"), error.to_string(), "correct the key")
         };
-        table.settings(venue, &symbols, usize::from(file.counts().strategies)).map_err(refused)?;
+        table.settings(index as u8, venue, &symbols, usize::from(file.counts().strategies)).map_err(refused)?;
     }
     Ok(())
 }

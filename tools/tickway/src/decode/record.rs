@@ -98,9 +98,10 @@ fn with_request(words: &Words128, own: Value) -> Value {
 }
 
 fn fence(m: &Fence) -> Value {
-    let cursors = m.cursors.iter().filter_map(|cursor| {
-        Some(json!({ "ring": RingId::from_u32(cursor.ring)?.name(), "published": cursor.cursor }))
-    });
+    let cursors = m
+        .cursors
+        .iter()
+        .filter_map(|cursor| Some(json!({ "ring": RingId::from_u32(cursor.ring)?.name(), "taken": cursor.cursor })));
     json!({
         "role": Role::from_u8(m.role).map(Role::folder),
         "index": m.index,
@@ -117,6 +118,8 @@ fn session_event(m: &SessionEvent) -> Value {
         SessionEvent::LOST => "lost",
         SessionEvent::ENDED => "ended",
         SessionEvent::RECONCILED => "reconciled",
+        SessionEvent::LEASE_HELD => "lease held",
+        SessionEvent::LEASE_LOST => "lease lost",
         _ => "unknown",
     };
     json!({

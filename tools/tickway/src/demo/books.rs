@@ -1,9 +1,11 @@
 //! The journal's side of the reconciliation: what was sent, what came of it, and how long it took.
 
 use super::latency::Samples;
+use super::report;
 use crate::ledger::JournalFiles;
-use journal::record::{Intent, Record, Sent};
+use journal::record::{Intent, Kill, Record, Sent};
 use journal::{Entry, Journal};
+use shm_layout::kill_page::Engagement;
 use shm_layout::message::order::OrderRequest;
 use shm_layout::types::{ClOrdId, ExecType, Nanos};
 use std::collections::{BTreeMap, VecDeque};
@@ -26,6 +28,13 @@ pub struct Reports {
     pub replaced: u64,
 }
 
+/// A request that was journaled and not yet told to be sent.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    is_new: bool,
+    read_ns: Nanos,
+}
+
 /// What the journals say.
 #[derive(Clone, Debug, Default)]
 pub struct Books {
@@ -37,8 +46,8 @@ pub struct Books {
     pub reports: Reports,
     /// Executions, broken ones taken off.
     pub fills: i64,
-    /// Journaled kills: sequence of the last that engaged.
-    pub kill_sequence: Option<u64>,
+    /// Journaled kills that engaged, with their sequences, in order.
+    pub kills: Vec<(u64, Kill)>,
     /// Kernel receive stamp of the cause to the return of the write, new orders only.
     pub tick_to_order: Samples,
     /// Sent orders that a timer caused.
@@ -49,8 +58,14 @@ pub struct Books {
     pub order_intent: Samples,
     /// Risk's read to the gateway's record.
     pub order_entry: Samples,
-    /// Requests journaled and not yet told to be sent: whether each is a NewOrderSingle.
-    waiting: BTreeMap<ClOrdId, VecDeque<bool>>,
+    /// Kernel receive stamp of the cause to the feed handler's read.
+    pub receive: Samples,
+    /// Feed handler's read to the gateway's: the way through the four stages, without a socket.
+    pub path: Samples,
+    /// Gateway's read to the return of the write: encoded, journaled and handed to the kernel.
+    pub send: Samples,
+    /// Requests journaled and not yet told to be sent: for a NewOrderSingle that a tick caused, when the gateway read it.
+    waiting: BTreeMap<ClOrdId, VecDeque<Waiting>>,
 }
 
 impl Books {
@@ -73,8 +88,23 @@ impl Books {
                 self.waiting.get_mut(&not_sent.cl_ord_id).and_then(VecDeque::pop_front);
             }
             Record::Execution(execution) => self.report(execution.report.exec_type(), execution.report.reason),
-            Record::Kill(kill) if kill.engaged == 1 => self.kill_sequence = Some(entry.header.sequence),
+            Record::Kill(kill) if kill.engaged == 1 => self.kills.push((entry.header.sequence, kill)),
             _ => {}
+        }
+    }
+
+    /// What an engagement of the kill came to: its record is the gateway's answer.
+    #[must_use]
+    pub fn kill_of(&self, engagement: &Engagement) -> report::Kill {
+        let released = engagement.generation == 0;
+        // A released word has lost its generation; its record is the last one then.
+        let is_its = |kill: &Kill| released || kill.generation_sum == engagement.generation;
+        let answer = self.kills.iter().rev().find(|(_, kill)| is_its(kill));
+        report::Kill {
+            engaged: true,
+            released,
+            journal_sequence: answer.or(self.kills.last()).map(|(sequence, _)| *sequence),
+            confirmed_ns: answer.map(|(_, kill)| kill.now_ns.0.saturating_sub(engagement.engaged_ns.0)),
         }
     }
 
@@ -82,27 +112,29 @@ impl Books {
         let Ok(request) = OrderRequest::decode(&intent.request) else { return };
         let header = request.header();
         let is_new = matches!(request, OrderRequest::NewOrderSingle(_));
-        self.waiting.entry(header.cl_ord_id).or_default().push_back(is_new);
+        self.waiting.entry(header.cl_ord_id).or_default().push_back(Waiting { is_new, read_ns: intent.now_ns });
         if !is_new || header.receive_ns == Nanos(0) {
             return;
         }
         let (feed, strategy, risk) = (header.feed_delta_ns, header.strategy_delta_ns, header.risk_delta_ns);
         self.market_data.add(u64::from(strategy.saturating_sub(feed)));
         self.order_intent.add(u64::from(risk.saturating_sub(strategy)));
-        self.order_entry.add(u64::from(intent.now_ns.delta_from(header.receive_ns).saturating_sub(risk)));
+        let gateway = intent.now_ns.delta_from(header.receive_ns);
+        self.order_entry.add(u64::from(gateway.saturating_sub(risk)));
+        self.receive.add(u64::from(feed));
+        self.path.add(u64::from(gateway.saturating_sub(feed)));
     }
 
     fn sent(&mut self, sent: &Sent) {
-        let is_new = self.waiting.get_mut(&sent.cl_ord_id).and_then(VecDeque::pop_front).unwrap_or(false);
-        if !is_new {
-            return;
-        }
+        let waiting = self.waiting.get_mut(&sent.cl_ord_id).and_then(VecDeque::pop_front);
+        let Some(Waiting { read_ns, .. }) = waiting.filter(|waiting| waiting.is_new) else { return };
         self.sent += 1;
         self.sent_new.insert(sent.user_ref_num, sent.cl_ord_id);
         if sent.receive_ns == Nanos(0) {
             self.timer_caused += 1;
         } else {
             self.tick_to_order.add(sent.send_ns.0.saturating_sub(sent.receive_ns.0));
+            self.send.add(sent.send_ns.0.saturating_sub(read_ns.0));
         }
     }
 
@@ -175,6 +207,32 @@ mod tests {
         assert_eq!(books.market_data.figures().max, Some(250));
         assert_eq!(books.order_intent.figures().max, Some(550));
         assert_eq!(books.order_entry.figures().max, Some(600));
+        let parts = [&books.receive, &books.path, &books.send].map(|part| part.figures().max);
+        assert_eq!(parts, [Some(100), Some(1_400), Some(500)], "together the 2000 from receipt to write");
+    }
+
+    #[test]
+    fn a_kill_is_told_by_its_record_also_after_its_release() {
+        use shm_layout::kill_page::Engager;
+        let mut books = Books::default();
+        let engagement = |generation, engaged_ns| Engagement {
+            engager: Engager::Operator,
+            generation,
+            engaged_ns: Nanos(engaged_ns),
+            released_ns: Nanos(if generation == 0 { 9_000 } else { 0 }),
+            reason: "drill".to_owned(),
+        };
+        let unanswered = books.kill_of(&engagement(4, 1_000));
+        assert!(unanswered.engaged && unanswered.confirmed_ns.is_none() && unanswered.journal_sequence.is_none());
+        let record =
+            |generation_sum, engaged, now_ns| Record::Kill(Kill { generation_sum, engaged, now_ns: Nanos(now_ns) });
+        add(&mut books, &record(4, 1, 1_250));
+        let told = |kill: report::Kill| (kill.engaged, kill.released, kill.journal_sequence, kill.confirmed_ns);
+        assert_eq!(told(books.kill_of(&engagement(4, 1_000))), (true, false, Some(9), Some(250)));
+        add(&mut books, &record(0, 0, 9_100));
+        assert_eq!(told(books.kill_of(&engagement(0, 1_000))), (true, true, Some(9), Some(250)));
+        // The supervisor's own, after the gateway's death: nobody answers it.
+        assert_eq!(told(books.kill_of(&engagement(5, 9_500))), (true, false, Some(9), None));
     }
 
     #[test]

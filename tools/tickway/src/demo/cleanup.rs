@@ -7,7 +7,7 @@ use crate::place::DATA_LINK;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use runtime::child::{Pidfd, ProcessId};
-use runtime::instance::Instance;
+use runtime::instance::{Instance, remove_dead_locks};
 use runtime::{control_page, ports};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -76,6 +76,7 @@ fn sweep_instance(id: ProcessId, instance: &Instance) {
     }
     let _ = std::fs::remove_file(instance.socket());
     let _ = std::fs::remove_file(instance.regions().join(DATA_LINK));
+    remove_dead_locks(instance);
 }
 
 /// Sweeps before a panic aborts the process.

@@ -42,6 +42,8 @@ impl Base {
             }
         };
         let given = HostFile::parse(&name, &text)?;
+        // Before anything is made or started, and with the lines of the file as it was written.
+        config::check(&given)?;
         if given.venues().len() != 1 {
             let what = format!("{} venues are declared", given.venues().len());
             return Err(given.error_at("venues", what, "the demo simulates one: declare one [[venues]]").into());
@@ -49,6 +51,14 @@ impl Base {
         let mut table: Table = text.parse().expect("the text was parsed before");
         if let Some(instance) = &arguments.instance {
             set(&mut table, "host", "instance", instance.clone().into());
+        }
+        // Whatever the file says of its venue: the demo puts the simulated one in its place.
+        if let Some(venue) = table.get_mut("venues").and_then(Toml::as_array_mut).and_then(|venues| venues.first_mut())
+        {
+            venue.as_table_mut().expect("a venue is a table").insert("simulated".to_owned(), true.into());
+        }
+        if let Some(placement) = &arguments.placement {
+            set(&mut table, "host", "placement", placement.to_string().into());
         }
         if let Some(data) = &arguments.data {
             let data = std::path::absolute(data).map_err(|error| Failure::file("find", data, &error))?;

@@ -1,6 +1,6 @@
 //! A line a second on standard error: a bar on a terminal, plain lines elsewhere.
 
-use crate::output::{duration, or_dash};
+use crate::output::{count, duration, or_dash};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 
@@ -41,10 +41,9 @@ impl Progress {
     /// Tells how it stands after `second` seconds.
     pub fn tell(&self, second: u64, now: &Snapshot) {
         let p50 = or_dash(now.tick_to_order_p50.map(duration));
-        let text = format!(
-            "{} messages, {} orders, {} fills, tick to order p50 {p50}, {} restarts",
-            now.messages, now.orders, now.fills, now.restarts
-        );
+        let [messages, orders] = [count(now.messages, "message"), count(now.orders, "order")];
+        let [fills, restarts] = [count(now.fills, "fill"), count(now.restarts, "restart")];
+        let text = format!("{messages}, {orders}, {fills}, tick to order p50 {p50}, {restarts}");
         match &self.bar {
             Some(bar) => {
                 bar.set_position(second);

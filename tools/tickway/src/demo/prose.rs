@@ -2,7 +2,7 @@
 
 use super::latency::Figures;
 use super::report::Report;
-use crate::output::duration;
+use crate::output::{count, duration};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
 /// The whole report.
@@ -34,7 +34,7 @@ fn printed(table: &Table) -> String {
 
 fn headline(report: &Report) -> String {
     let (source, messages) = (&report.market.source, report.market.messages);
-    format!("Tickway demo: {messages} market messages in {} s ({source})", report.seconds)
+    format!("Tickway demo: {} in {} s ({source})", count(messages, "market message"), report.seconds)
 }
 
 fn equations(report: &Report) -> String {
@@ -56,11 +56,11 @@ fn counts(report: &Report) -> String {
     table.add_row([
         "feed".to_owned(),
         format!(
-            "{} received, {} gaps, {} recovered, {} duplicates dropped; malformed: {} ({} injected); integrity faults: {}",
+            "{} received, {}, {} recovered, {} dropped; malformed: {} ({} injected); integrity faults: {}",
             feed.received,
-            feed.gaps,
+            count(feed.gaps, "gap"),
             feed.recovered,
-            feed.duplicates,
+            count(feed.duplicates, "duplicate"),
             named(&feed.malformed),
             report.market.injected.malformed,
             named(&feed.integrity_faults)
@@ -73,12 +73,18 @@ fn counts(report: &Report) -> String {
             orders.sent, orders.accepted, orders.cancelled, orders.replaced, orders.rejected_by_risk, orders.rejected
         ),
     ]);
-    table.add_row(["fills".to_owned(), format!("{} executions, {} shares", fills.count, fills.quantity)]);
-    let kill = match (report.kill.engaged, report.kill.confirmed_ns) {
+    table.add_row([
+        "fills".to_owned(),
+        format!("{}, {}", count(fills.count, "execution"), count(fills.quantity, "share")),
+    ]);
+    let mut kill = match (report.kill.engaged, report.kill.confirmed_ns) {
         (false, _) => "not engaged".to_owned(),
         (true, Some(ns)) => format!("engaged, the gateway answered after {}", duration(ns)),
         (true, None) => "engaged, without the gateway's answer".to_owned(),
     };
+    if report.kill.released {
+        kill.push_str(", released before the end");
+    }
     table.add_row(["kill".to_owned(), kill]);
     printed(&table)
 }
@@ -90,7 +96,9 @@ fn positions(report: &Report) -> String {
     let mut table = table();
     table.set_header(["position", "venue", "journal", "strategies"]);
     for row in &report.positions {
-        let numbers = [row.quantity.to_string(), row.journal.clone(), row.strategy.clone()];
+        let whole =
+            |shares: Option<i64>| shares.map_or_else(|| "no whole number".to_owned(), |shares| shares.to_string());
+        let numbers = [row.quantity, row.journal, row.strategy].map(whole);
         let mut cells = vec![Cell::new(&row.symbol)];
         cells.extend(numbers.map(|number| Cell::new(number).set_alignment(CellAlignment::Right)));
         table.add_row(cells);
@@ -103,6 +111,9 @@ fn latencies(report: &Report) -> String {
     table.set_header(["latency", "samples", "p50", "p99", "p99.9", "max"]);
     let rows = [
         ("tick to order", &report.tick_to_order_ns),
+        ("  socket to feed handler", &report.parts_ns.receive),
+        ("  feed handler to gateway", &report.parts_ns.path),
+        ("  gateway to socket", &report.parts_ns.send),
         ("hop market_data", &report.hops_ns.market_data),
         ("hop order_intent", &report.hops_ns.order_intent),
         ("hop order_entry", &report.hops_ns.order_entry),
@@ -120,8 +131,10 @@ fn latencies(report: &Report) -> String {
     }
     let steal = report.cpu_steal_pct.map_or_else(String::new, |pct| format!(", {pct:.2} % of the CPU stolen"));
     text.push_str(&format!(
-        "\n waiting: {}{steal}; {} orders of timers are not in these figures",
-        report.wait_strategy, report.timer_caused_orders
+        "\n placement: {}, waiting: {}{steal}; not in these figures: {} that a timer caused",
+        report.placement,
+        report.wait_strategy,
+        count(report.timer_caused_orders, "order")
     ));
     text
 }
@@ -163,7 +176,7 @@ fn verdict(report: &Report) -> String {
     if report.differences.is_empty() {
         return "verdict: ok, every count agrees to the unit".to_owned();
     }
-    let mut text = format!("verdict: {} differences", report.differences.len());
+    let mut text = format!("verdict: {}", count(report.differences.len() as u64, "difference"));
     for difference in &report.differences {
         text.push_str(&format!("\n - {difference}"));
     }
@@ -184,6 +197,6 @@ mod tests {
         assert!(good.contains("tick to order p50 is 300 of those"), "{good}");
         report.differences.push("ring control: 2 published, 1 captured + 0 in gap records".to_owned());
         let bad = text(&report.sealed());
-        assert!(bad.contains("verdict: 1 differences\n - ring control"), "{bad}");
+        assert!(bad.contains("verdict: 1 difference\n - ring control"), "{bad}");
     }
 }

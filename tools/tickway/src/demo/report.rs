@@ -35,6 +35,8 @@ pub struct Report {
     pub tick_to_order_ns: Figures,
     /// Orders that a timer caused; they are not in `tick_to_order_ns`.
     pub timer_caused_orders: u64,
+    /// Its three parts.
+    pub parts_ns: Parts,
     /// From one process's read to the next one's.
     pub hops_ns: Hops,
     /// The machine's own yardstick.
@@ -45,6 +47,8 @@ pub struct Report {
     pub allocations_after_start: BTreeMap<String, u64>,
     /// How hot processes waited.
     pub wait_strategy: String,
+    /// What shares a process: processes, paired or fused.
+    pub placement: String,
     /// Processes at the end.
     pub processes: Vec<Process>,
     /// The kill.
@@ -113,17 +117,29 @@ pub struct Fills {
     pub quantity: u64,
 }
 
-/// A position.
-#[derive(Clone, Debug, Default, Serialize)]
+/// A position, in whole shares, negative when short. The venue knows no part of a share: a count that is no whole number
+/// is `None`, and the difference that it makes tells it exactly.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Position {
     /// Symbol.
     pub symbol: String,
-    /// Shares at the venue, negative when short.
-    pub quantity: i64,
-    /// By the journal, a decimal.
-    pub journal: String,
-    /// By the strategies, a decimal.
-    pub strategy: String,
+    /// At the venue.
+    pub quantity: Option<i64>,
+    /// By the journal.
+    pub journal: Option<i64>,
+    /// By the strategies.
+    pub strategy: Option<i64>,
+}
+
+/// Parts of tick to order.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Parts {
+    /// Kernel receive stamp to the feed handler's read: what the socket adds before.
+    pub receive: Figures,
+    /// Feed handler's read to the gateway's: the four stages and the hops between them.
+    pub path: Figures,
+    /// Gateway's read to the return of the write: what journal and socket add after.
+    pub send: Figures,
 }
 
 /// Hops between processes.
@@ -164,8 +180,10 @@ pub struct Process {
 /// The kill.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Kill {
-    /// Whether it is latched.
+    /// Whether it was engaged at any time of the demo.
     pub engaged: bool,
+    /// Whether it was released again, by the end.
+    pub released: bool,
     /// Journal sequence of its record; everything sent lies before it.
     pub journal_sequence: Option<u64>,
     /// Nanoseconds from the engagement to the gateway's echo.
@@ -251,8 +269,10 @@ mod tests {
         "cpu_steal_pct",
         "allocations_after_start",
         "wait_strategy",
+        "placement",
         "processes",
         "kill.engaged",
+        "kill.released",
         "kill.journal_sequence",
         "kill.confirmed_ns",
         "regions.backing",
@@ -275,6 +295,29 @@ mod tests {
         assert_eq!(value["differences"][0], "the build failed");
         assert_eq!(value["schema_version"], 1);
         assert!(value["tick_to_order_ns"]["p50"].is_null());
+    }
+
+    /// Every path of keys down to what is no object, and down to the maps, whose keys are data.
+    fn paths(value: &Value, prefix: &str, all: &mut Vec<String>) {
+        match value.as_object() {
+            Some(object) if !object.is_empty() => {
+                object.iter().for_each(|(key, value)| paths(value, &format!("{prefix}.{key}"), all));
+            }
+            _ => all.push(prefix.to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_script_prints_the_same_keys_when_nothing_could_be_built() {
+        let script = include_str!("../../../../scripts/demo.sh");
+        let json = script.split("<<JSON\n").nth(1).and_then(|rest| rest.split("\nJSON\n").next()).unwrap();
+        let printed: Value = serde_json::from_str(&json.replace("\\\n", "").replace("$1", "the build")).unwrap();
+        let (mut own, mut scripts) = (Vec::new(), Vec::new());
+        paths(&serde_json::to_value(Report::failed("it failed")).unwrap(), "", &mut own);
+        paths(&printed, "", &mut scripts);
+        assert_eq!(scripts, own);
+        assert_eq!(printed["verdict"], "differences");
+        assert!(printed["differences"][0].as_str().unwrap().starts_with("the build failed"));
     }
 
     #[test]

@@ -16,13 +16,14 @@ use crate::ledger::{self, JournalFiles};
 use crate::regions::Regions;
 use crate::roster::{self, ProcessRow};
 use crate::socket::{Request, Supervisor};
-use runtime::affinity::{CorePlan, plan_cores};
+use runtime::affinity::CorePlan;
 use runtime::anchor::anchor_ns;
 use runtime::child::{Child, binary_path};
 use runtime::clock::monotonic_ns;
 use runtime::config::HostFile;
-use runtime::instance::{self, Instance, InstanceLock};
+use runtime::instance::{Instance, InstanceLock};
 use runtime::kill_file;
+use runtime::placement;
 use runtime::signal::stop_requested;
 use shm_layout::kill_page::Engager;
 use shm_layout::topology::Counts as RoleCounts;
@@ -38,7 +39,7 @@ const START: Duration = Duration::from_secs(30);
 /// Nap between two looks.
 const NAP: Duration = Duration::from_millis(10);
 /// Binaries that a demo starts.
-const BINARIES: [&str; 8] = [
+const BINARIES: [&str; 9] = [
     "exchange-sim",
     "tickway-supervisor",
     "tickway-feed-handler",
@@ -46,6 +47,7 @@ const BINARIES: [&str; 8] = [
     "tickway-risk",
     "tickway-execution-gateway",
     "tickway-recorder",
+    "tickway-fused",
     "tickway",
 ];
 
@@ -85,6 +87,7 @@ impl Running {
         let base = Base::load(arguments)?;
         let instance = Instance::of(&base.file);
         BINARIES.iter().try_for_each(|name| binary_path(name).map(|_| ()))?;
+        instance.check_data_space(supervisor::config::journal_bytes(&base.file)?)?;
         let lock = prepare(&instance)?;
         let of_file = arguments.itch.as_deref().map(|path| scanned(path, arguments)).transpose()?;
         let anchor_before = anchor_ns();
@@ -137,9 +140,7 @@ impl Running {
     }
 
     fn plan(&self) -> Result<CorePlan, Failure> {
-        let (host, counts) = (self.file.host(), self.counts());
-        let hot = usize::from(counts.feed_handlers) + usize::from(counts.strategies) + usize::from(counts.gateways) + 1;
-        Ok(plan_cores(hot, &host.cores, host.wait, host.nap_us.get() as u32)?)
+        Ok(placement::plan(&self.file)?)
     }
 
     /// Waits until the gateway is logged in and the feed handler has heard the venue.
@@ -244,7 +245,7 @@ impl Running {
         }
         let (equations, found) = verdict::judge(&counts);
         differences.extend(found);
-        let kill = self.kill(&rows, &counts.books);
+        let kill = self.kill(&counts.books);
         let bytes = regions.bytes;
         let report = self.report(&counts, &rows, bytes)?;
         Ok(Report { equations, differences, kill, ..report }.sealed())
@@ -273,21 +274,14 @@ impl Running {
         Ok(())
     }
 
-    fn kill(&self, rows: &[ProcessRow], books: &Books) -> report::Kill {
+    /// The kill, by its file and the journal: a release changes nothing of what the engagement came to.
+    fn kill(&self, books: &Books) -> report::Kill {
         let Ok(kill) = kill_file::open_read_only(&self.instance.kill_file()) else { return report::Kill::default() };
-        if !kill.engaged() {
-            return report::Kill { journal_sequence: books.kill_sequence, ..report::Kill::default() };
-        }
-        let engaged = Engager::ALL.iter().filter_map(|engager| kill.engagement(*engager));
-        let newest = engaged.max_by_key(|engagement| engagement.generation);
-        let gateway = rows.iter().find(|row| row.role == Role::ExecutionGateway);
-        let echo = gateway.and_then(|row| row.status.kill_echo());
-        let confirmed = echo.zip(newest).filter(|(echo, newest)| echo.generation == newest.generation);
-        report::Kill {
-            engaged: true,
-            journal_sequence: echo.map(|echo| echo.journal_sequence).or(books.kill_sequence),
-            confirmed_ns: confirmed.map(|(echo, newest)| echo.echoed_ns.0.saturating_sub(newest.engaged_ns.0)),
-        }
+        let engagements = Engager::ALL.iter().filter_map(|engager| kill.engagement(*engager));
+        let Some(newest) = engagements.max_by_key(|engagement| engagement.engaged_ns) else {
+            return report::Kill::default();
+        };
+        books.kill_of(&newest)
     }
 
     fn report(&self, counts: &Counts, rows: &[ProcessRow], bytes: u64) -> Result<Report, Failure> {
@@ -322,6 +316,11 @@ impl Running {
             positions: positions(counts),
             tick_to_order_ns: books.tick_to_order.figures(),
             timer_caused_orders: books.timer_caused,
+            parts_ns: report::Parts {
+                receive: books.receive.figures(),
+                path: books.path.figures(),
+                send: books.send.figures(),
+            },
             hops_ns: report::Hops {
                 market_data: books.market_data.figures(),
                 order_intent: books.order_intent.figures(),
@@ -333,6 +332,7 @@ impl Running {
                 .iter()
                 .map(|row| (row.name(), row.status.allocations_after_start()))
                 .collect(),
+            placement: self.file.host().placement.to_string(),
             wait_strategy: self.plan()?.wait.to_string(),
             processes: rows.iter().map(process).collect(),
             regions: backing(self.instance.regions(), bytes),
@@ -362,12 +362,15 @@ fn process(row: &ProcessRow) -> report::Process {
 fn positions(counts: &Counts) -> Vec<report::Position> {
     let (venue, journal, strategies) = (&counts.venue, &counts.journal, &counts.strategies);
     let symbols: BTreeSet<&String> = venue.positions.keys().chain(journal.positions.keys()).collect();
-    let decimal = |units: Option<&i128>| crate::position::units(units.copied().unwrap_or(0));
+    let whole = |units: Option<&i128>| {
+        let (units, share) = (units.copied().unwrap_or(0), counts::shares(1));
+        if units % share == 0 { i64::try_from(units / share).ok() } else { None }
+    };
     let row = |symbol: &String| report::Position {
         symbol: symbol.clone(),
-        quantity: venue.positions.get(symbol).copied().unwrap_or(0),
-        journal: decimal(journal.positions.get(symbol)),
-        strategy: decimal(strategies.positions.get(symbol)),
+        quantity: Some(venue.positions.get(symbol).copied().unwrap_or(0)),
+        journal: whole(journal.positions.get(symbol)),
+        strategy: whole(strategies.positions.get(symbol)),
     };
     symbols.into_iter().map(row).collect()
 }
@@ -387,15 +390,15 @@ fn scanned(path: &Path, arguments: &Arguments) -> Result<Market, Failure> {
     Market::of_file(path, arguments.symbols.map_or(INSTRUMENTS_MAX, usize::from))
 }
 
-/// Takes the instance's lock and makes an empty data directory; an earlier demo's is emptied, anybody else's is refused.
+/// Takes the instance's locks and makes an empty data directory; an earlier demo's is emptied, anybody else's is refused.
 fn prepare(instance: &Instance) -> Result<InstanceLock, Failure> {
     let refuse = |what: String, cure: &str| Err(Failure::new(UNAVAILABLE, what, cure));
-    if let Some(found) = instance::live_instances().into_iter().find(|found| found.name == *instance.name()) {
-        let what = format!("instance {} is already running (supervisor pid {})", found.name, found.pid);
-        return refuse(what, "wait for it, stop it with `tickway down`, or choose another --instance");
-    }
-    let data = instance.data();
-    let is_empty = std::fs::read_dir(data).map_or(true, |mut entries| entries.next().is_none());
+    InstanceLock::check_free(instance)?;
+    let (data, data_lock) = (instance.data(), instance.data_lock_file());
+    // The lock file is no file of anybody's: a killed process left it.
+    let not_lock = |path: &PathBuf| *path != data_lock;
+    let paths = || std::fs::read_dir(data).map(|entries| entries.flatten().map(|entry| entry.path()));
+    let is_empty = paths().map_or(true, |mut paths| !paths.any(|path| not_lock(&path)));
     let marker = data.join(MARKER);
     if !is_empty && !marker.exists() {
         return refuse(format!("{} holds files that no demo made", data.display()), "name another --data");
@@ -403,8 +406,7 @@ fn prepare(instance: &Instance) -> Result<InstanceLock, Failure> {
     cleanup::remember_directory(instance.regions());
     instance.create_directories(0)?;
     let lock = InstanceLock::take(instance)?;
-    for entry in std::fs::read_dir(data).map_err(|error| Failure::file("list", data, &error))?.flatten() {
-        let path = entry.path();
+    for path in paths().map_err(|error| Failure::file("list", data, &error))?.filter(not_lock) {
         let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
         removed.map_err(|error| Failure::file("remove", &path, &error))?;
     }

@@ -92,7 +92,8 @@ impl Arguments {
         }
         match (orders, fault) {
             (Some(orders), _) => {
-                output::line(&format!("{} orders may be live at the venue", orders.len()))?;
+                let count = output::count(orders.len() as u64, "order");
+                output::line(&format!("{count} may be live at the venue"))?;
                 for order in orders {
                     output::line(&format!("  {}", crate::decode::text(&named(order, "ord_status"))))?;
                 }

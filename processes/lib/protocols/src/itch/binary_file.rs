@@ -36,6 +36,7 @@ impl<'a> Reader<'a> {
         self.offset
     }
 
+    #[inline]
     fn frame(&self, rest: &'a [u8]) -> Result<&'a [u8], FrameError> {
         let error = |what| FrameError { offset: self.offset, what };
         let (prefix, rest) = rest.split_first_chunk().ok_or(error("the file ends inside a length"))?;
@@ -50,6 +51,7 @@ impl<'a> Reader<'a> {
 impl<'a> Iterator for Reader<'a> {
     type Item = Result<(usize, &'a [u8]), FrameError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let rest = self.bytes.get(self.offset..).filter(|rest| !rest.is_empty())?;
         let frame = self.frame(rest);

@@ -157,13 +157,11 @@ impl Session {
         if self.state == State::Closed {
             return Event::Nothing;
         }
-        if self.liveness.is_dead(now_ns) {
+        // Before its login is accepted a client has nothing to say.
+        let beat = (self.state == State::LoggedIn).then_some(packet_type::CLIENT_HEARTBEAT);
+        if !self.liveness.on_timer(now_ns, beat, out) {
             self.state = State::Closed;
             return Event::Dead;
-        }
-        // Before its login is accepted a client has nothing to say.
-        if self.state == State::LoggedIn {
-            self.liveness.heartbeat(now_ns, packet_type::CLIENT_HEARTBEAT, out);
         }
         Event::Nothing
     }
@@ -171,11 +169,7 @@ impl Session {
     /// When it next wants [`Session::on_timer`]; `None` once closed.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        match self.state {
-            State::LoginSent => Some(self.liveness.dead_deadline()),
-            State::LoggedIn => Some(self.liveness.dead_deadline().min(self.liveness.heartbeat_deadline())),
-            State::Closed => None,
-        }
+        (self.state != State::Closed).then(|| self.liveness.deadline(self.state == State::LoggedIn))
     }
 
     /// Appends an application message. It is unsequenced: only the application's reply proves that it arrived.

@@ -48,26 +48,26 @@ impl Liveness {
         Ok(())
     }
 
-    pub(super) const fn is_dead(&self, now_ns: u64) -> bool {
-        now_ns.saturating_sub(self.received_ns) >= self.timing.dead_ns
-    }
-
-    /// Appends a heartbeat when one is due.
-    pub(super) fn heartbeat(&mut self, now_ns: u64, packet_type: u8, out: &mut SendBuffer) {
-        if now_ns.saturating_sub(self.sent_ns) >= self.timing.heartbeat_ns {
+    /// The deadline was reached: appends a heartbeat of `beat` when one is due (`None`: a side that has nothing to say yet).
+    /// False when the peer is dead.
+    pub(super) fn on_timer(&mut self, now_ns: u64, beat: Option<u8>, out: &mut SendBuffer) -> bool {
+        if now_ns.saturating_sub(self.received_ns) >= self.timing.dead_ns {
+            return false;
+        }
+        if let Some(packet_type) = beat
+            && now_ns.saturating_sub(self.sent_ns) >= self.timing.heartbeat_ns
+        {
             // A full buffer needs no heartbeat: what waits in it is a sign of life once the connection takes it.
             let _ = out.append(packet_type, &[]);
             self.sent_ns = now_ns;
         }
+        true
     }
 
-    /// When the peer will be dead, unless it is heard.
-    pub(super) const fn dead_deadline(&self) -> u64 {
-        self.received_ns.saturating_add(self.timing.dead_ns)
-    }
-
-    /// When a heartbeat is due, unless something is sent.
-    pub(super) const fn heartbeat_deadline(&self) -> u64 {
-        self.sent_ns.saturating_add(self.timing.heartbeat_ns)
+    /// When the peer will be dead unless it is heard or, of a side that beats, a heartbeat is due unless something is sent.
+    pub(super) const fn deadline(&self, beats: bool) -> u64 {
+        let dead = self.received_ns.saturating_add(self.timing.dead_ns);
+        let heartbeat = self.sent_ns.saturating_add(self.timing.heartbeat_ns);
+        if beats && heartbeat < dead { heartbeat } else { dead }
     }
 }

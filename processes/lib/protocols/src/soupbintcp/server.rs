@@ -146,12 +146,10 @@ impl Session {
         if self.state == State::Closed {
             return Event::Nothing;
         }
-        if self.liveness.is_dead(now_ns) {
+        let beat = (self.state == State::LoggedIn).then_some(packet_type::SERVER_HEARTBEAT);
+        if !self.liveness.on_timer(now_ns, beat, out) {
             self.state = State::Closed;
             return Event::Dead;
-        }
-        if self.state == State::LoggedIn {
-            self.liveness.heartbeat(now_ns, packet_type::SERVER_HEARTBEAT, out);
         }
         Event::Nothing
     }
@@ -159,11 +157,7 @@ impl Session {
     /// When it next wants [`Session::on_timer`]; `None` once closed.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        match self.state {
-            State::AwaitingLogin | State::LoginRequested => Some(self.liveness.dead_deadline()),
-            State::LoggedIn => Some(self.liveness.dead_deadline().min(self.liveness.heartbeat_deadline())),
-            State::Closed => None,
-        }
+        (self.state != State::Closed).then(|| self.liveness.deadline(self.state == State::LoggedIn))
     }
 
     /// Appends a sequenced message and returns its sequence.

@@ -1,6 +1,8 @@
 //! The tables that `runtime` owns itself: `[host]`, `[paths]`, `[rings]`.
 
 use super::value::{Slots, Within};
+use crate::placement::Placement;
+use crate::scheduler::Scheduler;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use shm_layout::topology::RingKind;
@@ -21,6 +23,12 @@ pub struct Host {
     /// How a hot process waits when a duty cycle found no work.
     #[serde(default)]
     pub wait: WaitSpec,
+    /// Scheduling class of the hot processes.
+    #[serde(default)]
+    pub scheduler: Scheduler,
+    /// Which stages share a process.
+    #[serde(default)]
+    pub placement: Placement,
     /// Nap of an idle cold process, in microseconds.
     #[serde(default = "default_nap_us")]
     pub nap_us: Within<1, 100_000>,

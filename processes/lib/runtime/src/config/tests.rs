@@ -175,3 +175,31 @@ fn a_value_is_replaced_in_place() {
     assert_eq!(file.with_value("venues[1].group_port", "1").unwrap_err().key, "venues[1].group_port");
     assert_eq!(file.with_value("host.nap_us", "0").unwrap_err().key, "host.nap_us");
 }
+
+#[test]
+fn stages_share_a_process_only_beside_a_simulated_venue_and_without_failpoints() {
+    for placement in ["paired", "fused"] {
+        let wish = format!("placement = \"{placement}\"");
+        let text = DEMO.replacen("placement = \"processes\"", &wish, 1);
+        let file = HostFile::parse("demo.toml", &text).unwrap();
+        assert_eq!(file.host().placement.to_string(), placement);
+        let real = text.replacen("simulated = true", "simulated = false", 1);
+        let error = HostFile::parse("demo.toml", &real).unwrap_err();
+        assert!(error.key == "host.placement" && error.what.contains("\"sim\" is real"), "{error}");
+        let unsaid = text.replacen("simulated = true", "", 1);
+        assert_eq!(HostFile::parse("demo.toml", &unsaid).unwrap_err().key, "host.placement", "real unless said");
+        let armed = text.replacen("[host]", "[host]\nallow_failpoints = true", 1)
+            + "\n[failpoint]\n\"ring.write.after_mark\" = { action = \"kill\" }\n";
+        let error = HostFile::parse("demo.toml", &armed).unwrap_err();
+        assert!(error.key == "host.placement" && error.what.contains("failpoint"), "{error}");
+    }
+    check("placement = \"processes\"", "placement = \"both\"", "host.placement", "unknown variant `both`");
+}
+
+#[test]
+fn a_realtime_class_that_would_yield_is_refused_before_anything_starts() {
+    let text = DEMO.replacen("wait = \"auto\"", "wait = \"yield\"\nscheduler = \"fifo\"", 1);
+    let error = crate::placement::plan(&HostFile::parse("demo.toml", &text).unwrap()).unwrap_err().to_string();
+    assert!(error.contains("host.scheduler") && error.contains("sched_yield"), "{error}");
+    assert!(crate::placement::plan(&demo()).is_ok());
+}

@@ -25,6 +25,9 @@ pub struct Venue {
     pub password: String,
     /// Firm in orders.
     pub firm: String,
+    /// It is the simulated venue: no order can leave this machine. A venue is real unless this is said.
+    #[serde(default)]
+    pub simulated: bool,
 }
 
 /// What is wrong with a venue by itself: the key and the message. `None` when it is sound.

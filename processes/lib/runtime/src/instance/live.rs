@@ -88,8 +88,8 @@ mod tests {
         let several = choose(&live_beneath(dir.path())).unwrap_err().to_string();
         assert!(several.contains("one, two"), "{several}");
         drop((held, other));
-        assert!(live_beneath(dir.path()).is_empty(), "the files stay, the locks are free: both are dead");
-        assert!(first.lock_file().exists());
+        assert!(live_beneath(dir.path()).is_empty(), "both are dead");
+        assert!(!first.lock_file().exists(), "and leave no file");
         assert!(choose(&[]).unwrap_err().to_string().contains("no instance is running"));
     }
 }

@@ -59,6 +59,9 @@ impl TcpConnection {
         let socket = Socket::new(Domain::for_address(server), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
+        // No pacing between the write and the wire, whatever the host's default (BBR has a timer there). Reno is in every
+        // kernel; a sandbox that forbids the choice only leaves the default.
+        let _ = socket.set_tcp_congestion(b"reno");
         socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
         match socket.connect(&server.into()) {
             Ok(()) => {}

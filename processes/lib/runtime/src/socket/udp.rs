@@ -51,7 +51,13 @@ impl MulticastReceiver {
     /// When the socket cannot be made, bound or joined.
     pub fn join(group: SocketAddrV4, interface: Ipv4Addr, buffer_bytes: usize) -> Result<Self, RuntimeError> {
         Self::try_join(group, interface, buffer_bytes).map_err(|error| {
-            let cure = "check the venue's group, group_port and interface in the host file";
+            let port = group.port();
+            let cure = match error.kind() {
+                io::ErrorKind::AddrInUse => format!(
+                    "another process holds UDP port {port} (`ss -lunp` names it): end it, or change venues.group_port"
+                ),
+                _ => "check the venue's group, group_port and interface in the host file".to_owned(),
+            };
             RuntimeError::system(format!("join multicast {group} on {interface}"), error, cure)
         })
     }

@@ -1,0 +1,207 @@
+//! The journal beside its limits and redb: append to a warm tail, durable group commit, scan, rebuild.
+//!
+//! Files lie in the build's own folder, on a real disk. redb commits each batch with its immediate durability, which is its
+//! default and what its documentation recommends for data that must survive.
+#![forbid(unsafe_code)]
+
+use benches::micro::{Workload, compare, state, state_gain, state_over};
+use benches::work::journal::{Append, empty_tail, writer_of};
+use benches::work::replay::{FRESH, RebuildState, Scan, flusher_config, records, segments};
+use journal::frame::{ALIGN, HEADER_BYTES};
+use journal::segment::PAGE_BYTES;
+use journal::{Flusher, Record, SegmentStore, TailWriter};
+use redb::{Database, Durability, TableDefinition};
+use runtime::store::FileStore;
+use shm_layout::types::Nanos;
+use std::hint::black_box;
+use std::path::Path;
+
+/// Records of a commit.
+const BATCH: usize = 1024;
+/// Bytes of a segment: no segment ends within a measurement of a second.
+const SEGMENT_BYTES: u64 = 256 << 20;
+/// Bytes of the tail.
+const TAIL_BYTES: usize = 1 << 20;
+
+/// The limit of append: a record's 160 bytes of header and payload copied into warm memory and summed. The sum is most of
+/// it: one CRC-32C instruction waits for the one before, three cycles for eight bytes.
+struct CopyAndSum {
+    memory: Vec<[u8; 160]>,
+}
+
+impl Workload for CopyAndSum {
+    fn operations(&self) -> u64 {
+        self.memory.len() as u64
+    }
+
+    fn pass(&mut self) -> u64 {
+        let mut sum = 0_u64;
+        for (number, place) in (1_u64..).zip(&mut self.memory) {
+            *place = black_box([number as u8; 160]);
+            sum = sum.wrapping_mul(31).wrapping_add(u64::from(crc32c::crc32c(place)));
+        }
+        black_box(&self.memory);
+        sum
+    }
+}
+
+/// The limit of a scan: lengths walked, CRC-32C of every record computed, nothing else looked at.
+struct RawScan {
+    bytes: Vec<u8>,
+    records: u64,
+}
+
+impl Workload for RawScan {
+    fn operations(&self) -> u64 {
+        self.records
+    }
+
+    fn pass(&mut self) -> u64 {
+        let (mut offset, mut sum) = (PAGE_BYTES, 0_u64);
+        while let Some(length) = self.bytes.get(offset..offset + 4) {
+            let length = u32::from_le_bytes(length.try_into().expect("four bytes")) as usize;
+            if length == 0 {
+                break;
+            }
+            sum = sum.rotate_left(1) ^ u64::from(crc32c::crc32c(&self.bytes[offset..offset + HEADER_BYTES + length]));
+            offset += (HEADER_BYTES + length).next_multiple_of(ALIGN);
+        }
+        sum
+    }
+}
+
+/// Ours: a batch appended, flushed, and durable.
+struct Ours {
+    writer: TailWriter,
+    flusher: Flusher<FileStore>,
+    records: Vec<Record>,
+}
+
+impl Ours {
+    fn new(folder: &Path, records: &[Record]) -> Self {
+        let words = empty_tail(TAIL_BYTES);
+        let writer = writer_of(&words);
+        let config = flusher_config(SEGMENT_BYTES, TAIL_BYTES);
+        let flusher = Flusher::new(words, FileStore::new(folder), config, &FRESH).expect("a fresh folder");
+        Self { writer, flusher, records: records.iter().cycle().take(BATCH).copied().collect() }
+    }
+}
+
+impl Workload for Ours {
+    fn operations(&self) -> u64 {
+        BATCH as u64
+    }
+
+    fn pass(&mut self) -> u64 {
+        for record in &self.records {
+            self.writer.append(record).expect("the batch fits the tail");
+        }
+        while self.flusher.durable_sequence() < self.writer.last_sequence() {
+            self.flusher.poll(Nanos(1)).expect("the disk takes it");
+        }
+        self.flusher.durable_sequence()
+    }
+}
+
+/// The limit: as many bytes written to an allocated file, and fdatasync.
+struct Raw {
+    store: FileStore,
+    batch: Vec<u8>,
+    offset: u64,
+}
+
+impl Raw {
+    fn new(folder: &Path, bytes: usize) -> Self {
+        let mut store = FileStore::new(folder);
+        store.create(1, SEGMENT_BYTES).expect("space for a file");
+        Self { store, batch: (0..bytes).map(|byte| byte as u8 | 1).collect(), offset: 0 }
+    }
+}
+
+impl Workload for Raw {
+    fn operations(&self) -> u64 {
+        BATCH as u64
+    }
+
+    fn pass(&mut self) -> u64 {
+        if self.offset + self.batch.len() as u64 > SEGMENT_BYTES {
+            self.offset = 0;
+        }
+        let written = self.store.write_at(1, self.offset, &self.batch).expect("the disk takes it");
+        assert_eq!(written, self.batch.len());
+        self.store.sync(1).expect("the disk takes it");
+        self.offset += written as u64;
+        self.offset
+    }
+}
+
+/// redb: a table of 128-byte values by sequence.
+struct Redb {
+    database: Database,
+    next: u64,
+}
+
+const TABLE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journal");
+
+impl Workload for Redb {
+    fn operations(&self) -> u64 {
+        BATCH as u64
+    }
+
+    fn pass(&mut self) -> u64 {
+        let mut transaction = self.database.begin_write().expect("one writer");
+        transaction.set_durability(Durability::Immediate).expect("no savepoints");
+        {
+            let mut table = transaction.open_table(TABLE).expect("the table");
+            for _ in 0..BATCH {
+                self.next += 1;
+                table.insert(self.next, [self.next as u8; 128].as_slice()).expect("an insert");
+            }
+        }
+        transaction.commit().expect("the disk takes it");
+        self.next
+    }
+}
+
+fn durable(records: &[Record]) {
+    let folder = |name: &str| {
+        let folder = tempfile::Builder::new().prefix(name).tempdir_in(env!("CARGO_TARGET_TMPDIR"));
+        folder.expect("a folder beside the build")
+    };
+    let (ours_in, raw_in, redb_in) = (folder("ours"), folder("raw"), folder("redb"));
+    let mut ours = Ours::new(ours_in.path(), records);
+    let bytes: usize = ours.records.iter().map(|record| journal::frame::record_bytes(record.payload().len())).sum();
+    let mut raw = Raw::new(raw_in.path(), bytes + ALIGN);
+    let database = Database::create(redb_in.path().join("journal.redb")).expect("a fresh database");
+    let mut redb = Redb { database, next: 0 };
+    let figures = compare(
+        "Durable group commit, 1,024 records a commit",
+        &mut [("tickway", &mut ours), ("fdatasync of allocated bytes (limit)", &mut raw), ("redb", &mut redb)],
+    );
+    state("group_commit_of_raw_fdatasync", figures[1].spread.median_ns / figures[0].spread.median_ns);
+    state_gain("group_commit_gain_over_redb", &figures[0], &figures[2]);
+}
+
+fn main() {
+    let mut copy = CopyAndSum { memory: vec![[0; 160]; 1024] };
+    let figures = compare(
+        "Journal append, a report of 128 bytes",
+        &mut [("tickway", &mut Append::new()), ("copy and CRC of the bytes (limit)", &mut copy)],
+    );
+    state_over("journal_append_over_copy_and_crc", &figures[0], &figures[1]);
+    let records = records();
+    let store = segments(&records);
+    let bytes = store.segments()[0].1.to_vec();
+    let mut raw = RawScan { bytes, records: records.len() as u64 };
+    let figures = compare(
+        "Journal read again",
+        &mut [
+            ("scan", &mut Scan::new()),
+            ("CRC of every record (limit)", &mut raw),
+            ("rebuild", &mut RebuildState::new()),
+        ],
+    );
+    state_over("journal_scan_over_crc", &figures[0], &figures[1]);
+    state("state_rebuild_million_records_per_second", 1000.0 / figures[2].spread.median_ns);
+    durable(&records);
+}

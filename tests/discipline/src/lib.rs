@@ -1,0 +1,23 @@
+//! What a hot process may do between an input and its last output, as rules that a trace of the real process is held
+//! against.
+//!
+//! In the steady state (every process runs, the strategies are armed, nothing fails) the main thread of a feed handler,
+//! strategy, risk or gateway
+//!
+//! 1. allocates nothing: its status region's counter stays 0;
+//! 2. touches no page for the first time: its own minor and major faults do not grow;
+//! 3. makes only the calls of [`Role`]: reads and writes of its sockets, and `sched_yield`; a futex, a clock, a file or a
+//!    sleep never;
+//! 4. yields only after an empty poll: once a read returned data, or bytes were written, its next `sched_yield` comes
+//!    after a later read that found nothing, so that everything the input caused has left before the CPU is given away.
+//!
+//! It looks from outside only, at `/proc` and at what `strace` writes down; it never changes what it watches.
+#![forbid(unsafe_code)]
+
+mod faults;
+mod rule;
+mod trace;
+
+pub use faults::Faults;
+pub use rule::{Role, Tally, Violation, check};
+pub use trace::{Call, Outcome, parse, strace};

@@ -1,0 +1,93 @@
+//! The four hot processes of a real demo, held against the rules while they trade.
+#![forbid(unsafe_code)]
+
+use discipline::{Faults, Role, Tally, check, strace};
+use nix::sys::statfs::{TMPFS_MAGIC, statfs};
+use std::io::Write;
+use std::thread::sleep;
+use std::time::Duration;
+use system::{Bench, Running};
+
+/// Second of the demo from which on its state is steady: books are filled, sessions are up, every ring has been written.
+const STEADY: usize = 4;
+/// How long the faults are watched.
+const WATCHED: Duration = Duration::from_secs(3);
+/// How long each process is traced: it runs ten times slower meanwhile.
+const TRACED: Duration = Duration::from_millis(700);
+
+/// Past the harness's capture, where the runner counts it.
+fn skip(why: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
+}
+
+fn pid(bench: &Bench, role: Role) -> u32 {
+    bench.process(role.name())["pid"].as_u64().expect("a pid is a number") as u32
+}
+
+/// A demo in its steady state.
+fn steady(bench: &Bench) -> Running {
+    let mut demo = bench.demo(60, &["--rate", "8000"]);
+    demo.wait_second(STEADY);
+    demo
+}
+
+fn counter(bench: &Bench, role: Role, name: &str) -> u64 {
+    bench.process(role.name())["counters"][name].as_u64().unwrap_or(0)
+}
+
+#[test]
+fn nothing_is_allocated_and_no_page_faults_while_it_trades() {
+    let bench = Bench::new("faults");
+    if statfs(bench.folder()).is_ok_and(|stat| stat.filesystem_type() == TMPFS_MAGIC) {
+        return skip("the folder for temporary files is in memory: a journal's pages are not cleaned there");
+    }
+    let demo = steady(&bench);
+    let pids = Role::ALL.map(|role| pid(&bench, role));
+    let faults = || pids.map(|pid| Faults::of_main_thread(pid).expect("it lives"));
+    let (before, sent) = (faults(), counter(&bench, Role::Gateway, "orders_sent"));
+    sleep(WATCHED);
+    let after = faults();
+    assert!(counter(&bench, Role::Gateway, "orders_sent") > sent, "it must trade meanwhile");
+    for (index, role) in Role::ALL.into_iter().enumerate() {
+        let grown = after[index].since(before[index]);
+        assert_eq!(grown, Faults::default(), "{}: page faults in the steady state", role.name());
+        let row = bench.process(role.name());
+        assert_eq!(row["allocations_after_start"], 0, "{}: allocations after start", role.name());
+        assert_eq!(row["restarts"], 0, "{}", role.name());
+    }
+    demo.signal(nix::sys::signal::Signal::SIGINT);
+    assert_eq!(demo.wait().code, Some(0));
+}
+
+#[test]
+fn only_socket_calls_stand_between_an_input_and_its_last_output() {
+    let bench = Bench::new("calls");
+    let demo = steady(&bench);
+    for role in Role::ALL {
+        let calls = match strace(pid(&bench, role), TRACED, bench.folder()) {
+            Ok(calls) => calls,
+            Err(why) => return skip(&why),
+        };
+        let tally = check(role, &calls).unwrap_or_else(|violations| {
+            let shown: Vec<String> = violations.iter().take(10).map(ToString::to_string).collect();
+            panic!("{}: {} violations in {} calls: {shown:#?}", role.name(), violations.len(), calls.len());
+        });
+        expect_work(role, &tally);
+    }
+    demo.signal(nix::sys::signal::Signal::SIGINT);
+    // Slowed down tenfold, leases may have lapsed: whether its counts balance is for other tests to say.
+    let _ = demo.wait();
+}
+
+/// A trace of nothing proves nothing.
+fn expect_work(role: Role, tally: &Tally) {
+    let spins = tally.yields == 0;
+    match role {
+        Role::FeedHandler => assert!(tally.inputs > 20 && tally.empty_reads > 20, "{}: {tally:?}", role.name()),
+        Role::Gateway => {
+            assert!(tally.inputs > 5 && tally.outputs > 5 && tally.empty_reads > 20, "{}: {tally:?}", role.name());
+        }
+        // On a CPU of its own it spins, and makes no call at all.
+        Role::Strategy | Role::Risk => assert!(spins || tally.yields > 20, "{}: {tally:?}", role.name()),
+    }
+}

@@ -1,0 +1,95 @@
+//! `tickway capture`: what the recorder wrote, found by its index. It only reads: an index that is torn or missing is made
+//! again in memory.
+
+mod list;
+mod search;
+
+use crate::failure::{DATA_ERROR, Failure, IO_ERROR, NO_INPUT, Outcome};
+use crate::place::{Place, Which};
+use clap::{Args, Subcommand};
+use recorder::capture::CaptureError;
+use recorder::capture::query::{IndexedFile, indexed};
+use std::path::PathBuf;
+
+/// Captures of the recorder
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// List files, and of each ring its sequences, times and gaps
+    Ls(list::Arguments),
+    /// Search by ring, sequence, time and content
+    Grep(search::GrepArguments),
+    /// Write messages as NDJSON, CSV or pcapng
+    Export(search::ExportArguments),
+}
+
+/// The capture, as every command of it lets it be named.
+#[derive(Args, Debug)]
+pub struct Source {
+    #[command(flatten)]
+    which: Which,
+    /// Read the capture files of this directory instead of an instance's
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Of this boot of the instance (as `capture ls` prints it) instead of the newest
+    #[arg(long, value_name = "STAMP", value_parser = boot_stamp)]
+    boot: Option<u64>,
+}
+
+fn boot_stamp(text: &str) -> Result<u64, String> {
+    let read = text.strip_prefix("0x").map_or_else(|| text.parse().ok(), |digits| u64::from_str_radix(digits, 16).ok());
+    read.ok_or_else(|| "a boot stamp is a number, such as 0x00000000000000ff".to_owned())
+}
+
+/// The files of a capture.
+#[derive(Debug)]
+pub struct Opened {
+    /// The instance; `None` for a directory of which nothing else is said.
+    pub place: Option<Place>,
+    /// The files, in order.
+    pub files: Vec<IndexedFile>,
+    /// Where they lie.
+    pub directory: PathBuf,
+}
+
+impl Command {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When there is no capture, or a block of it does not hold.
+    pub fn run(&self) -> Outcome {
+        runtime::signal::install()?;
+        match self {
+            Self::Ls(arguments) => arguments.run(),
+            Self::Grep(arguments) => arguments.run(),
+            Self::Export(arguments) => arguments.run(),
+        }
+    }
+}
+
+impl Source {
+    fn open(&self) -> Result<Opened, Failure> {
+        let is_named = self.which.instance.is_some() || self.which.data.is_some() || self.which.regions.is_some();
+        let place = if self.dir.is_none() || is_named { Some(self.which.find()?) } else { None };
+        let of_place = || place.as_ref().map(|place| place.instance.capture());
+        let directory = self.dir.clone().or_else(of_place).expect("a directory or a place was said");
+        let files = indexed(&directory, self.boot).map_err(failure)?;
+        if files.is_empty() {
+            let what = format!("{}: holds no capture", directory.display());
+            return Err(Failure::new(NO_INPUT, what, "correct --dir, --data or --boot"));
+        }
+        Ok(Opened { place, files, directory })
+    }
+}
+
+/// A capture that cannot be read.
+fn failure(error: CaptureError) -> Failure {
+    match error {
+        CaptureError::Io(path, error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Failure::file("read", &path, &error)
+        }
+        CaptureError::Io(path, error) => {
+            Failure::new(IO_ERROR, format!("{}: {error}", path.display()), "check the file and its mode")
+        }
+        corrupt => Failure::new(DATA_ERROR, corrupt, "what lies before it can still be read with --to"),
+    }
+}

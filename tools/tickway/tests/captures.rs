@@ -1,0 +1,154 @@
+//! Eyes on a capture: listed, searched by sequence, time and content, exported; the recorder's own reader is the oracle.
+#![forbid(unsafe_code)]
+
+#[path = "world/command.rs"]
+mod command;
+
+use command::{Run, tickway};
+use recorder::capture::{BlockHeader, CaptureWriter, Entry, messages};
+use serde_json::{Value, json};
+use shm_layout::message::control::{Control, ControlKind};
+use shm_layout::message::market_data::{MarketData, MarketDataHeader, TopOfBook};
+use shm_layout::topology::{RingId, RingKind};
+use shm_layout::types::{InstrumentId, Nanos, Role};
+use std::path::Path;
+
+const MARKET_DATA: RingId = RingId { kind: RingKind::MarketData, writer: Role::FeedHandler, index: 0, gateway: 0 };
+const CONTROL: RingId = RingId { kind: RingKind::Control, writer: Role::Supervisor, index: 0, gateway: 0 };
+/// Messages of `market_data` before and after its gap of 10.
+const HALF: u64 = 3_000;
+
+fn top(sequence: u64) -> [u64; 7] {
+    let instrument_id = InstrumentId(sequence as u32 % 5);
+    let receive_ns = Nanos(sequence * 1_000);
+    let header =
+        MarketDataHeader { kind: 1, side: 1, validity: 1, instrument_id, receive_ns, ..MarketDataHeader::default() };
+    MarketData::TopOfBook(TopOfBook { header, ..TopOfBook::default() }).encode()
+}
+
+fn block(writer: &mut CaptureWriter, ring: RingId, first: u64, payloads: &[[u64; 7]]) {
+    let payload: Vec<u8> = payloads.iter().flatten().flat_map(|word| word.to_le_bytes()).collect();
+    writer.append(&BlockHeader::messages(ring, first, 56, payloads.len() as u32, &payload), &payload).unwrap();
+}
+
+/// Two files: market data with a gap between, a control message in the second.
+fn capture(folder: &Path) {
+    let mut writer = CaptureWriter::create(folder, 1, 7, 8, Nanos(500)).unwrap();
+    let run = |writer: &mut CaptureWriter, from: u64| {
+        for first in (from..from + HALF).step_by(20) {
+            block(writer, MARKET_DATA, first, &(first..first + 20).map(top).collect::<Vec<_>>());
+        }
+    };
+    run(&mut writer, 1);
+    writer.rotate(Nanos(600)).unwrap();
+    writer.append(&BlockHeader::gap(MARKET_DATA, HALF + 1, 10), &[]).unwrap();
+    run(&mut writer, HALF + 11);
+    let arm = Control { kind: ControlKind::Arm as u8, role: 3, now_ns: Nanos(3_005_000), ..Control::default() };
+    block(&mut writer, CONTROL, 1, &[arm.encode()]);
+    writer.append(&BlockHeader::end(CONTROL, 2), &[]).unwrap();
+    writer.sync().unwrap();
+}
+
+fn lines(run: &Run) -> Vec<Value> {
+    assert_eq!((run.code, run.err.as_str()), (0, ""), "{run:?}");
+    run.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Runs a command of a fresh capture.
+fn on_capture(arguments: &[&str]) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    capture(folder.path());
+    tickway(&[&["capture"], arguments, &["--dir", folder.path().to_str().unwrap()]].concat())
+}
+
+#[test]
+fn ls_tells_sequences_times_and_gaps() {
+    let list = on_capture(&["ls", "--gaps", "--json"]).json();
+    assert_eq!(list["files"].as_array().unwrap().len(), 2);
+    assert!(list["files"].as_array().unwrap().iter().all(|file| file["index"] == "whole"), "{list}");
+    let ring = list["rings"].as_array().unwrap().iter().find(|ring| ring["ring"] == "market_data.0").unwrap().clone();
+    let number = |key: &str| ring[key].as_u64().unwrap();
+    assert_eq!((number("first_sequence"), number("last_sequence")), (1, 2 * HALF + 10));
+    assert_eq!((number("messages"), number("gaps"), number("missed")), (2 * HALF, 1, 10));
+    assert_eq!(number("time_max_ns"), (2 * HALF + 10) * 1_000);
+    assert_eq!(list["gaps"], json!([{ "ring": "market_data.0", "first_sequence": HALF + 1, "missed": 10 }]));
+    assert!(on_capture(&["ls"]).out.contains("1..6010"));
+}
+
+#[test]
+fn grep_finds_by_sequence_time_and_content() {
+    let found = |arguments: &[&str]| -> Vec<u64> {
+        let run = on_capture(&[&["grep", "--json"], arguments].concat());
+        let is_message = |line: &&Value| line["kind"] != "gap" && line["kind"] != "end";
+        lines(&run).iter().filter(is_message).map(|line| line["sequence"].as_u64().unwrap()).collect()
+    };
+    let ring = ["--ring", "market_data.0"];
+    assert_eq!(found(&[&ring[..], &["--from", "2999", "--to", "3012"]].concat()), [2999, 3000, 3011, 3012]);
+    assert_eq!(found(&["--from", "3004000ns", "--to", "3012500ns"]), [3011, 3012, 1]);
+    let of_one = found(&[&ring[..], &["--where", "instrument=3", "--to", "20"]].concat());
+    assert_eq!(of_one, [3, 8, 13, 18]);
+    assert_eq!(found(&["--where", "kind=Arm"]), [1]);
+    let gap = lines(&on_capture(&["grep", "--json", "--from", "3005", "--to", "3006"]));
+    assert_eq!((gap.len(), &gap[0]["kind"], &gap[0]["missed"]), (1, &json!("gap"), &json!(10)));
+    let unknown = on_capture(&["grep", "--ring", "wire"]);
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.line().contains("\"wire\"") && unknown.line().contains("market_data.0"), "{unknown:?}");
+    assert_eq!(on_capture(&["grep", "--from", "soon"]).code, 2);
+    assert_eq!(tickway(&["capture", "ls", "--dir", "no-such-directory"]).code, 66);
+}
+
+#[test]
+fn every_format_holds_every_message_of_the_recorders_reader() {
+    let folder = tempfile::tempdir().unwrap();
+    capture(folder.path());
+    let directory = folder.path().to_str().unwrap();
+    let expected: Vec<u64> = messages(folder.path(), MARKET_DATA, None)
+        .unwrap()
+        .filter_map(|entry| match entry.unwrap() {
+            Entry::Message { sequence, .. } => Some(sequence),
+            _ => None,
+        })
+        .collect();
+    let out = folder.path().join("out");
+    let export = |format: &str| {
+        let to = out.to_str().unwrap();
+        let source = ["--dir", directory, "--ring", "market_data.0"];
+        let run = tickway(&[&["capture", "export", "--format", format, "--out", to], &source[..]].concat());
+        assert_eq!((run.code, run.err.as_str()), (0, ""));
+        std::fs::read(&out).unwrap()
+    };
+    let text = String::from_utf8(export("ndjson")).unwrap();
+    let of_lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let sequences: Vec<u64> =
+        of_lines.filter(|line| line["kind"] != "gap").map(|line| line["sequence"].as_u64().unwrap()).collect();
+    assert_eq!(sequences, expected);
+    let text = String::from_utf8(export("csv")).unwrap();
+    assert_eq!(text.lines().count(), expected.len() + 2, "a heading and a gap");
+    let bytes = export("pcapng");
+    let mut reader = pcap_file::pcapng::PcapNgReader::new(bytes.as_slice()).unwrap();
+    let mut sequences = Vec::new();
+    while let Some(block) = reader.next_block() {
+        if let pcap_file::pcapng::Block::EnhancedPacket(packet) = block.unwrap()
+            && packet.data[1] == 1
+        {
+            let sequence = u64::from_le_bytes(packet.data[8..16].try_into().unwrap());
+            assert_eq!(packet.timestamp.as_nanos(), u128::from(sequence) * 1_000);
+            sequences.push(sequence);
+        }
+    }
+    assert_eq!(sequences, expected);
+}
+
+#[test]
+fn without_an_index_the_same_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    capture(folder.path());
+    let grep = ["capture", "grep", "--json", "--dir", folder.path().to_str().unwrap(), "--where", "instrument=2"];
+    let with = tickway(&grep);
+    std::fs::remove_file(folder.path().join("000001.index")).unwrap();
+    std::fs::write(folder.path().join("000002.index"), b"TICKIDX\0").unwrap();
+    let without = tickway(&grep);
+    assert_eq!((without.code, without.out.lines().count()), (0, 1_201), "1,200 messages and the gap");
+    assert_eq!(with.out, without.out);
+    assert!(!folder.path().join("000001.index").exists(), "a reader writes nothing");
+}
