@@ -59,7 +59,7 @@ pub(super) fn ping<const W: usize, S: Sender<W>, R: Receiver<W>>(
     let mut words = [0; W];
     fill(1, &mut words);
     let mut pinger = Pinger { there, back, patience: meeting.patience(), counts: Counts::default(), words };
-    // Ones, not zeros: written and so made present, that no page fault falls into a batch.
+    // Stored to, so that its pages are present and no fault falls into a batch.
     let mut batches_ps = vec![1; 1 << 20];
     batches_ps.clear();
     let interval_us = (half_ms * 1_000 / INTERVALS as u64).max(1);

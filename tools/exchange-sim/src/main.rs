@@ -14,6 +14,8 @@ use exchange_sim::pace::{Pace, Replay, Schedule};
 use exchange_sim::report;
 use exchange_sim::shell::{Endpoints, NAP, Shell};
 use exchange_sim::venue::{Input, MarketKind, Phase, Venue, VenueConfig};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
 use protocols::Alpha;
 use protocols::soupbintcp::{Password, SessionName};
 use std::io::{BufRead, Write};
@@ -81,6 +83,9 @@ struct Arguments {
     /// Write the account to this file at the end and on quitting
     #[arg(long, value_name = "PATH")]
     account_file: Option<PathBuf>,
+    /// CPU to run on (default: any): away from the receiver of its feed, which then reads while the venue is still sending
+    #[arg(long, value_name = "CPU")]
+    core: Option<usize>,
     /// Open the market at once, without waiting for `open`
     #[arg(long)]
     autostart: bool,
@@ -120,6 +125,9 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let clock = Clock::new();
+    if let Some(core) = arguments.core {
+        pin(core).with_context(|| format!("--core {core}: the kernel refuses this CPU"))?;
+    }
     let scanned = arguments.itch.as_deref().map(scan).transpose()?;
     if let Some(found) = scanned.as_ref().filter(|_| arguments.scan) {
         return say(&report::scan(found));
@@ -172,6 +180,13 @@ fn open_shell(arguments: &Arguments, session: SessionName, scanned: Option<&Scan
     anyhow::ensure!(arguments.group.is_multicast(), "--group {} is not a multicast address", arguments.group);
     let faults = Faults::new(arguments.fault, arguments.seed);
     Ok(Shell::new(venue, MoldStore::new(session), faults, replay, &endpoints)?)
+}
+
+/// Keeps this thread, and those it spawns, on one CPU.
+fn pin(core: usize) -> nix::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(core)?;
+    sched_setaffinity(Pid::from_raw(0), &set)
 }
 
 fn open_replay(path: &Path, found: &Scan, arguments: &Arguments) -> anyhow::Result<Replay> {

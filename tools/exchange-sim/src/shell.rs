@@ -203,8 +203,9 @@ impl Shell {
             self.store.push(&message);
         }
         work += self.write();
-        work += self.send_feed(now_ns)?;
         work += self.answer()?;
+        // Last, so that the core is free for a receiver at once.
+        work += self.send_feed(now_ns)?;
         Ok(work)
     }
 

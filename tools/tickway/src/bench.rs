@@ -2,45 +2,48 @@
 //! only its place among the commands and its exit codes.
 
 use crate::failure::{Failure, Finding, OS_ERROR, Outcome};
-use crate::output;
-use crate::tick_to_order;
+use crate::{output, tick_to_order};
 use benches::child::LaneEntry;
 use benches::command::{Said, Verb};
 use benches::lane::Tickway;
 
-/// Measure this machine
+/// Measure this machine: rings, broadcast, journal, jitter, tick to order
 ///
 /// Exit code 1: the work of a trial was wrong, no trial counted, or the self-test's stall did not show.
-#[derive(clap::Subcommand, Debug)]
-pub enum Command {
-    #[command(flatten)]
-    Harness(Verb),
-    /// From the feed handler's input to the order at the gateway, across real processes
-    TickToOrder(tick_to_order::Arguments),
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    #[command(subcommand)]
+    verb: Measurement,
 }
 
-impl Command {
+/// What is measured.
+#[derive(clap::Subcommand, Debug)]
+enum Measurement {
+    /// From the feed handler's input to the order at the gateway, per placement, across the demo's processes
+    TickToOrder(tick_to_order::Arguments),
+    #[command(flatten)]
+    Harness(Verb),
+}
+
+impl Arguments {
     /// Measures.
     ///
     /// # Errors
     /// When it cannot be measured, or a file not be written.
     pub fn run(&self) -> Outcome {
-        match self {
-            Self::Harness(verb) => harness(verb),
-            Self::TickToOrder(command) => command.run(),
+        let verb = match &self.verb {
+            Measurement::TickToOrder(arguments) => return arguments.run(),
+            Measurement::Harness(verb) => verb,
+        };
+        let said = benches::command::run(verb, &[LaneEntry::processes::<Tickway>()]);
+        match said.map_err(|error| Failure { code: OS_ERROR, message: error.to_string() })? {
+            Said::Report(text, good) => {
+                output::line(&text)?;
+                Ok(if good { Finding::Good } else { Finding::Negative })
+            }
+            // A child told its own failure.
+            Said::Child(true) => Ok(Finding::Good),
+            Said::Child(false) => Err(Failure { code: OS_ERROR, message: String::new() }),
         }
-    }
-}
-
-fn harness(verb: &Verb) -> Outcome {
-    let said = benches::command::run(verb, &[LaneEntry::processes::<Tickway>()]);
-    match said.map_err(|error| Failure { code: OS_ERROR, message: error.to_string() })? {
-        Said::Report(text, good) => {
-            output::line(&text)?;
-            Ok(if good { Finding::Good } else { Finding::Negative })
-        }
-        Said::Child(true) => Ok(Finding::Good),
-        // It told its failure itself.
-        Said::Child(false) => Err(Failure { code: OS_ERROR, message: String::new() }),
     }
 }

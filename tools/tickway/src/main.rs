@@ -75,8 +75,7 @@ enum Command {
     Kill(kill::Command),
     #[command(subcommand)]
     Config(config::Command),
-    #[command(subcommand)]
-    Bench(bench::Command),
+    Bench(bench::Arguments),
     #[command(subcommand, hide = true)]
     Debug(debug::Command),
 }

@@ -16,7 +16,7 @@ use crate::ledger::{self, JournalFiles};
 use crate::regions::Regions;
 use crate::roster::{self, ProcessRow};
 use crate::socket::{Request, Supervisor};
-use runtime::affinity::CorePlan;
+use runtime::affinity::{CorePlan, allowed_cpus};
 use runtime::anchor::anchor_ns;
 use runtime::child::{Child, binary_path};
 use runtime::clock::monotonic_ns;
@@ -416,6 +416,17 @@ fn prepare(instance: &Instance) -> Result<InstanceLock, Failure> {
     Ok(lock)
 }
 
+/// A CPU for the venue: one that no hot process has, else one that no feed handler has, so that the feed is read while the
+/// venue still sends. `None` where there is but one CPU, or the plan is refused (which the start then tells).
+fn venue_core(file: &HostFile) -> Option<usize> {
+    let (plan, placement) = (placement::plan(file).ok()?, file.host().placement);
+    let place = placement.place_of(file.counts(), Role::FeedHandler, 0)?;
+    let feed = *plan.cores.get(place)?;
+    let allowed = allowed_cpus().ok()?;
+    let spare = allowed.iter().rev().find(|core| !plan.cores.contains(core));
+    spare.or_else(|| allowed.iter().rev().find(|core| **core != feed)).copied()
+}
+
 /// Multicast group and port of this process: two demos at once do not hear each other.
 fn venue_arguments(arguments: &Arguments, file: &HostFile) -> Vec<String> {
     let pid = std::process::id();
@@ -431,6 +442,7 @@ fn venue_arguments(arguments: &Arguments, file: &HostFile) -> Vec<String> {
         ("--password", venue.password.clone()),
     ];
     let mut given = |name: &'static str, value: Option<String>| all.extend(value.map(|value| (name, value)));
+    given("--core", venue_core(file).map(|core| core.to_string()));
     given("--itch", arguments.itch.as_ref().map(|path| path.display().to_string()));
     given("--pace", arguments.pace.clone());
     given("--fault", arguments.fault.clone());
