@@ -11,7 +11,7 @@ use crate::self_test::{STALL_MS, StallShown};
 use crate::suite::{self, Bench};
 use crate::timeline::{StampCost, Timeline};
 use crate::trial::Role;
-use crate::{BenchError, cpu::CpuStart, html, logs, text};
+use crate::{BenchError, cpu::CpuStart, html, logs, operations, text};
 use clap::{Args, Subcommand};
 use runtime::affinity::pin;
 use runtime::clock::realtime_ns;
@@ -24,6 +24,8 @@ pub enum Verb {
     Ring(Options),
     /// One writer and 1, 2, 4, 8 readers
     Broadcast(Options),
+    /// Journal append, replay scan, rebuild, and a tick to its order, in one thread
+    Journal(Options),
     /// What the machine takes from threads that only read the clock
     Jitter(Options),
     /// Stop the receiver once for 10 ms and see that it shows
@@ -73,6 +75,7 @@ pub fn run(verb: &Verb, registry: &[LaneEntry]) -> Result<Said, BenchError> {
     let (bench, options) = match verb {
         Verb::Ring(options) => (Bench::Ring, options),
         Verb::Broadcast(options) => (Bench::Broadcast, options),
+        Verb::Journal(options) => (Bench::Journal, options),
         Verb::Jitter(options) => (Bench::Jitter, options),
         Verb::SelfTest(options) => (Bench::SelfTest, options),
         Verb::Child { order } => return Ok(Said::Child(serve(registry, order))),
@@ -80,6 +83,10 @@ pub fn run(verb: &Verb, registry: &[LaneEntry]) -> Result<Said, BenchError> {
     let (mut report, host) = begin(bench, options, registry)?;
     match bench {
         Bench::Jitter => report.measurements = floors(&host, options.measure_ms)?,
+        Bench::Journal => {
+            report.measurements =
+                operations::journal(host.cores[1], options.restarts, options.measure_ms, &host.timeline)?;
+        }
         _ => {
             for plan in suite::plans(bench, Tickway::NAME, options.rate, options.measure_ms) {
                 report.measurements.push(host.measure(&plan, &mut |line| eprintln!("bench: {line}"))?);
@@ -115,6 +122,10 @@ fn begin(bench: Bench, options: &Options, registry: &[LaneEntry]) -> Result<(Rep
     };
     let host = Host::new(registry, cores, options.restarts)?;
     let mut report = Report::new(bench.name(), realtime_ns(), Fingerprint::take(&host.timeline));
+    if matches!(bench, Bench::Journal) {
+        report.notes.push(format!("One thread on core {}: no A, no placement of cores.", host.cores[1]));
+        return Ok((report, host));
+    }
     report.notes.push(format!(
         "Sender on core {}, receiver on core {}; {} starts of the processes per measurement, {} ms measured in each.",
         host.cores[0], host.cores[1], options.restarts, options.measure_ms

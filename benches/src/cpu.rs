@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 /// Least part of the wall time that a hot role must have run. The kernel's own threads take some per cent where no core is
 /// isolated, which medians bear; a second busy process takes half.
 pub const SHARE_MIN: f64 = 0.90;
+/// The same where a napping tap shares the core by plan: its wake-ups take about an eighth.
+pub const SHARE_MIN_TAPPED: f64 = 0.75;
 
 /// The account of one thread at one moment.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@
 
 use crate::BenchError;
 use crate::child::{CHILD_ARGUMENTS, LaneEntry, Order};
-use crate::cpu::SHARE_MIN;
+use crate::cpu::{SHARE_MIN, SHARE_MIN_TAPPED};
 use crate::figures::Figures;
 use crate::goal::Goal;
 use crate::lane::{LaneSpec, Payload};
@@ -248,7 +248,9 @@ fn judge(number: u32, plan: &Plan, outcomes: &[RoleOutcome], strict: bool) -> Re
         return Err(discard(wrong, true));
     }
     for outcome in outcomes.iter().filter(|outcome| strict && outcome.role != Role::Tap) {
-        if let Some(share) = outcome.cpu.share().filter(|share| *share < SHARE_MIN) {
+        let is_shared = outcomes.iter().any(|other| other.role == Role::Tap && other.core == outcome.core);
+        let least = if is_shared { SHARE_MIN_TAPPED } else { SHARE_MIN };
+        if let Some(share) = outcome.cpu.share().filter(|share| *share < least) {
             let percent = share * 100.0;
             return Err(discard(format!("the {:?} had its core for {percent:.1} % of the time", outcome.role), false));
         }

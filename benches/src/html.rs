@@ -79,6 +79,13 @@ fn overview(page: &mut String, report: &Report) {
                 ],
             );
         }
+        if found.summaries.is_empty() {
+            let (title, count) = (escape(&found.title), found.discarded.len().to_string());
+            row(
+                page,
+                &[title, escape(&found.subject), dash(), "0".to_owned(), count, dash(), "no trial counted".to_owned()],
+            );
+        }
     }
     page.push_str("</table>");
     let verdicts = || report.measurements.iter().flat_map(|found| found.verdicts.iter().map(move |v| (found, v)));

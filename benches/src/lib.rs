@@ -26,6 +26,7 @@ pub mod lane;
 pub mod logs;
 pub mod meeting;
 pub mod micro;
+pub mod operations;
 pub mod plot;
 pub mod recorder;
 pub mod report;

@@ -16,6 +16,8 @@ pub enum Bench {
     Ring,
     /// One writer, several readers.
     Broadcast,
+    /// Append, scan and rebuild of the journal, and a tick to its order, in one thread.
+    Journal,
     /// The machine alone.
     Jitter,
     /// An injected stall, which must show.
@@ -29,6 +31,7 @@ impl Bench {
         match self {
             Self::Ring => "ring",
             Self::Broadcast => "broadcast",
+            Self::Journal => "journal",
             Self::Jitter => "jitter",
             Self::SelfTest => "self-test",
         }
@@ -218,7 +221,7 @@ pub fn plans(bench: Bench, lane: &'static str, rate_hz: u64, measure_ms: u64) ->
             let stall = Stall { after_ms: measure_ms / 4, length_ms: crate::self_test::STALL_MS };
             vec![stalled(lane, rate_hz, measure_ms, stall)]
         }
-        Bench::Jitter => Vec::new(),
+        Bench::Journal | Bench::Jitter => Vec::new(),
     }
 }
 

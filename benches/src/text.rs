@@ -53,6 +53,12 @@ fn summaries(report: &Report) -> String {
         for summary in &found.summaries {
             out.add_row(summary_row(found, summary));
         }
+        if found.summaries.is_empty() {
+            let mut cells = vec![found.id.clone(), found.subject.clone(), dash(), "0".to_owned()];
+            cells.push(found.discarded.len().to_string());
+            cells.extend([dash(), "no trial counted".to_owned()]);
+            out.add_row(cells);
+        }
     }
     lines(&out)
 }

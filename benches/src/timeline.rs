@@ -52,29 +52,37 @@ impl Timeline {
 pub struct StampCost {
     /// Mean cost of one read, in nanoseconds.
     pub read_ns: f64,
-    /// Smallest step between two different reads, in nanoseconds.
+    /// Step of the counter, in nanoseconds: what lies closer together is told as equal or as a step apart.
     pub step_ns: f64,
 }
 
 impl StampCost {
-    /// Measures both on the calling thread, in under a millisecond.
+    /// Measures both on the calling thread, in about a millisecond.
     #[must_use]
     pub fn measure(timeline: &Timeline) -> Self {
-        const READS: u64 = 20_000;
+        const READS: usize = 20_000;
+        let mut differences = vec![1; READS];
         let first = tsc();
         let mut last = first;
-        let mut step = u64::MAX;
-        for _ in 0..READS {
+        for difference in &mut differences {
             let now = tsc();
-            let ticks = now.wrapping_sub(last);
-            if ticks > 0 {
-                step = step.min(ticks);
-            }
+            *difference = now.wrapping_sub(last);
             last = now;
         }
         let read_ns = last.wrapping_sub(first) as f64 * timeline.ns_per_tick / READS as f64;
-        Self { read_ns, step_ns: step as f64 * timeline.ns_per_tick }
+        Self { read_ns, step_ns: step(&mut differences) as f64 * timeline.ns_per_tick }
     }
+}
+
+/// The step of a counter, from the differences between reads in a row: the smallest distance between two differences that
+/// are common, or the only common one. A fine counter shows neighbouring differences, a coarse one its multiples.
+fn step(differences: &mut [u64]) -> u64 {
+    differences.sort_unstable();
+    let common_from = differences.len() / 100;
+    let common = differences.chunk_by(|a, b| a == b).filter(|run| run.len() > common_from).map(|run| run[0]);
+    let common: Vec<u64> = common.collect();
+    let gaps = common.windows(2).map(|pair| pair[1] - pair[0]);
+    gaps.min().or_else(|| common.first().copied()).unwrap_or(1).max(1)
 }
 
 #[cfg(test)]
@@ -88,6 +96,17 @@ mod tests {
         let line = Timeline::of(&anchor);
         assert!((line.ns_per_tick - 0.4).abs() < 1e-9);
         assert_eq!((line.ns(2_500), line.ticks(1_000), line.ps_each(250, 10)), (1_000, 2_500, 10_000));
+    }
+
+    #[test]
+    fn a_coarse_counter_shows_multiples_of_its_step() {
+        let mut coarse: Vec<u64> = (0..1_000).map(|read| if read % 20 == 0 { 52 } else { 26 }).collect();
+        // A rare slip is no step.
+        coarse.push(1);
+        assert_eq!(step(&mut coarse), 26);
+        let mut fine: Vec<u64> = (0..1_000).map(|read| 24 + read % 3).collect();
+        assert_eq!(step(&mut fine), 1);
+        assert_eq!(step(&mut [30; 50]), 30);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use benches::child::LaneEntry;
 use benches::command::{Said, Verb};
 use benches::lane::Tickway;
 
-/// Measure this machine: rings, broadcast, jitter, tick to order
+/// Measure this machine: rings, broadcast, journal, jitter, tick to order
 ///
 /// Exit code 1: the work of a trial was wrong, no trial counted, or the self-test's stall did not show.
 #[derive(clap::Args, Debug)]

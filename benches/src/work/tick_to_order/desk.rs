@@ -177,6 +177,8 @@ impl Desk {
         self.venue_frame(now, b'A', format!("{:>10}{:>20}", "SESSION001", 1).as_bytes());
         let answer = AccountQueryResponseRepr { timestamp_ns: 1, next_user_ref_num: 1 };
         self.venue_says(now, &OutboundRepr::AccountQueryResponse(answer));
+        // What concerns many orders is done by timers, the reconciliation after the answer too.
+        self.gateway_timer(now);
         assert!(self.gateway.session_open(), "the session opens");
     }
 
