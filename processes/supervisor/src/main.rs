@@ -120,6 +120,10 @@ fn run_foreground(arguments: &RunArguments) -> ExitCode {
         Ok(started) => started,
         Err(StartError { code, error }) => return fail(code, &format!("{error:#}")),
     };
+    // A supervisor that a cut region brings down takes the permission to trade with it.
+    if let Err(error) = runtime::bus_error::latch_kill(&shell.instance().kill_file()) {
+        tracing::warn!("a cut region would end this supervisor without a kill: {error}");
+    }
     for line in shell.plan_lines() {
         launch::say(&line);
     }

@@ -116,6 +116,9 @@ impl<S: SegmentStore> Flusher<S> {
             sync(&mut store, resume.file_id)?;
         }
         let released = words.load(word::RELEASED, Ordering::Acquire);
+        if released > tail::STREAM_BYTES_MAX {
+            return Err(BadTail::Geometry.into());
+        }
         let open = resume.open.map(|at| Open {
             file_id: resume.file_id,
             segment_bytes: at.segment_bytes,
@@ -282,7 +285,8 @@ impl<S: SegmentStore> Flusher<S> {
     }
 
     fn create(&mut self, now: Nanos) -> Result<(), FlushError> {
-        let file_id = self.last_file_id + 1;
+        // EOVERFLOW: a file of the greatest number lies there, which no flusher made.
+        let file_id = self.last_file_id.checked_add(1).ok_or(StoreError::Io(75))?;
         let config = &self.config;
         let header = SegmentHeader {
             file_id,

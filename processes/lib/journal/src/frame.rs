@@ -22,6 +22,9 @@ pub const ALIGN: usize = 64;
 pub const PAYLOAD_BYTES_MAX: usize = RECORD_BYTES_MAX - HEADER_BYTES;
 /// Largest record.
 pub const RECORD_BYTES_MAX: usize = 1024;
+/// Greatest sequence: 146 years at a record per nanosecond. A greater one is garbage, so that adding to one never
+/// overflows, whatever a neighbour stored.
+pub const SEQUENCE_MAX: u64 = 1 << 62;
 /// Version of every payload of this build.
 pub const VERSION: u16 = 1;
 
@@ -79,6 +82,9 @@ pub enum Bad {
     /// A reserved byte or the padding is not zero.
     #[error("reserved or padding byte not zero at {0}")]
     NotZero(usize),
+    /// The sequence is over [`SEQUENCE_MAX`].
+    #[error("impossible sequence {0}")]
+    Sequence(u64),
 }
 
 /// Bytes that a record with this payload takes.
@@ -151,6 +157,9 @@ pub fn decode(bytes: &[u8]) -> Result<(Frame<'_>, usize), Bad> {
         epoch: u32_at(head, field::EPOCH),
         file_id: u32_at(head, field::FILE_ID),
     };
+    if header.sequence > SEQUENCE_MAX {
+        return Err(Bad::Sequence(header.sequence));
+    }
     Ok((Frame { header, payload }, total))
 }
 

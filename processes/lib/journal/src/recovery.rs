@@ -276,7 +276,7 @@ pub fn plan(segments: &[(u32, &[u8])], tail: Option<&TailSnapshot>) -> Result<Pl
     for (index, (file_id, bytes)) in segments.iter().enumerate() {
         let last = index + 1 == segments.len();
         let (case, scan, header) = look(*file_id, bytes, last, tail);
-        let follows = resume.file_id == 0 || *file_id == resume.file_id + 1;
+        let follows = resume.file_id == 0 || resume.file_id.checked_add(1) == Some(*file_id);
         let chained = header.is_none_or(|header| {
             header.file_id == *file_id
                 && header.segment_bytes == bytes.len() as u64

@@ -88,6 +88,9 @@ pub enum BadPage {
     /// A reserved byte is not zero.
     #[error("reserved byte {0} is not zero")]
     NotZero(usize),
+    /// The first sequence is over [`frame::SEQUENCE_MAX`].
+    #[error("impossible first sequence {0}")]
+    Sequence(u64),
 }
 
 impl SegmentHeader {
@@ -128,10 +131,14 @@ impl SegmentHeader {
         if page[86..88] != [0; 2] {
             return Err(BadPage::NotZero(86));
         }
+        let first_sequence = u64_at(page, 24..32);
+        if first_sequence > frame::SEQUENCE_MAX {
+            return Err(BadPage::Sequence(first_sequence));
+        }
         Ok(Self {
             file_id: u32_at(page, 12..16),
             boot_stamp: u64_at(page, 16..24),
-            first_sequence: u64_at(page, 24..32),
+            first_sequence,
             config_hash: u64_at(page, 32..40),
             instrument_table_hash: u64_at(page, 40..48),
             host_name_hash: u64_at(page, 48..56),

@@ -33,6 +33,9 @@ pub const HEADER_BYTES: usize = 512;
 /// Smallest circular area.
 pub const CAPACITY_BYTES_MIN: usize = 16 * frame::RECORD_BYTES_MAX;
 
+/// Greatest place in the stream of records: a greater cursor is garbage, so that adding to one never overflows.
+pub const STREAM_BYTES_MAX: u64 = 1 << 62;
+
 /// Layout hash of the tail's region: of the drawing above, field by field.
 pub const LAYOUT_HASH: u64 = fnv1a64(
     b"journal_tail magic@0 capacity_bytes@8 boot_stamp@16 committed_bytes@128 last_sequence@136 epoch@144 \
@@ -173,6 +176,9 @@ impl TailSnapshot {
         let released = words.load(word::RELEASED, Ordering::Acquire);
         let committed = words.load(word::COMMITTED, Ordering::Acquire);
         let length = committed.checked_sub(released).ok_or(BadTail::Geometry)?;
+        if committed > STREAM_BYTES_MAX {
+            return Err(BadTail::Geometry);
+        }
         if length > capacity as u64 || !length.is_multiple_of(ALIGN as u64) || !released.is_multiple_of(ALIGN as u64) {
             return Err(BadTail::Geometry);
         }

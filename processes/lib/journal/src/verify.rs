@@ -156,6 +156,7 @@ fn trailer(
 const fn bad_offset(bad: BadPage) -> u64 {
     match bad {
         BadPage::NotZero(offset) => offset as u64,
+        BadPage::Sequence(_) => 24,
         BadPage::Zero | BadPage::Cut | BadPage::Magic | BadPage::Version(_) | BadPage::Checksum => 0,
     }
 }

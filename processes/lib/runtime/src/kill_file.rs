@@ -99,6 +99,11 @@ impl KillFile {
         Ok(generation)
     }
 
+    /// Latches in memory alone, by stores to atomics: for a signal handler, which may do nothing else.
+    pub(crate) fn latch(&self, engager: Engager, reason: &str) {
+        self.page.engage(engager, Nanos(0), reason);
+    }
+
     /// Releases one engager's word, synced, and returns the generation released; `None` when it was not engaged, or was
     /// engaged anew meanwhile.
     ///

@@ -71,16 +71,28 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>, CaptureError> {
 /// [`CaptureError`] at the first block that does not hold; what came before was visited.
 pub fn read_file(
     path: &Path,
-    mut visit: impl FnMut(&BlockHeader, BlockKind, RingId, &[u8]),
+    visit: impl FnMut(&BlockHeader, BlockKind, RingId, &[u8]),
 ) -> Result<(FileHeader, usize), CaptureError> {
     let bytes = std::fs::read(path).map_err(|error| CaptureError::Io(path.to_path_buf(), error))?;
+    read_bytes(path, &bytes, visit)
+}
+
+/// As [`read_file`], of the bytes of a file that was read; `path` is what an error names.
+///
+/// # Errors
+/// As [`read_file`].
+pub fn read_bytes(
+    path: &Path,
+    bytes: &[u8],
+    mut visit: impl FnMut(&BlockHeader, BlockKind, RingId, &[u8]),
+) -> Result<(FileHeader, usize), CaptureError> {
     let corrupt = |offset: usize, what: &str| CaptureError::Corrupt {
         file: path.to_path_buf(),
         offset,
         what: what.to_owned(),
         at_end: is_torn_tail(&bytes[offset..]),
     };
-    let header = FileHeader::check(&bytes).map_err(|what| corrupt(0, what))?;
+    let header = FileHeader::check(bytes).map_err(|what| corrupt(0, what))?;
     let mut offset = FILE_HEADER_BYTES;
     while offset < bytes.len() {
         let (block, kind, ring, payload) =
