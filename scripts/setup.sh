@@ -1,29 +1,26 @@
 #!/usr/bin/env bash
-# Installs what is missing on a fresh Debian machine with Rust: a C linker, and for the tests (--tests) valgrind. Says what
-# it does; stops with the exact command where it may not. Without valgrind the tests run, but for the instruction budgets.
+# Installs what is missing on a fresh Debian machine with Rust: a C linker, and for the tests (--tests) valgrind (it counts
+# the instructions of benches/budgets.toml) and strace (it shows the system calls of the hot path). Says what it does; stops
+# with the exact command where it may not. Without valgrind or strace the tests that need it say `skipped:`.
 set -euo pipefail
 
 die() { printf 'setup: %s\n' "$1" >&2; exit 69; }
 
+# Installs Debian packages; false with the command to run where it may not or cannot.
+install() {
+  local install=(apt-get install -y --no-install-recommends "$@") run=()
+  if [ "$(id -u)" != 0 ]; then
+    sudo -n true 2>/dev/null || { echo "setup: no right to install: run 'sudo ${install[*]}'" >&2; return 1; }
+    run=(sudo -n)
+  fi
+  echo "setup: installing $*" >&2
+  "${run[@]}" apt-get update -qq >&2 && "${run[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}" >&2
+}
+
 command -v cargo >/dev/null || die "cargo is not on PATH: install Rust 1.95 or newer (rustup.rs), then run this again"
+command -v cc >/dev/null || install gcc libc6-dev || die "Rust needs a C linker: install it as said, then run this again"
 
-if ! command -v cc >/dev/null; then
-  install=(apt-get install -y --no-install-recommends gcc libc6-dev)
-  if [ "$(id -u)" = 0 ]; then run=(); elif sudo -n true 2>/dev/null; then run=(sudo -n); else
-    die "no C linker and no right to install one: run 'sudo ${install[*]}', then this again"
-  fi
-  echo "setup: installing gcc and libc6-dev (Rust needs a C linker)" >&2
-  "${run[@]}" apt-get update -qq >&2
-  "${run[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}" >&2
-fi
-
-if [ "${1:-}" = --tests ] && ! command -v valgrind >/dev/null; then
-  install=(apt-get install -y --no-install-recommends valgrind libc6-dbg)
-  if [ "$(id -u)" = 0 ]; then run=(); elif sudo -n true 2>/dev/null; then run=(sudo -n); else
-    echo "setup: no right to install valgrind: run 'sudo ${install[*]}' for the instruction budgets" >&2
-    exit 0
-  fi
-  echo "setup: installing valgrind (it counts the instructions of benches/budgets.toml)" >&2
-  { "${run[@]}" apt-get update -qq && "${run[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}"; } >&2 ||
-    echo "setup: valgrind could not be installed; the instruction budgets are skipped" >&2
+if [ "${1:-}" = --tests ]; then
+  command -v valgrind >/dev/null || install valgrind libc6-dbg || echo "setup: the instruction budgets are skipped" >&2
+  command -v strace >/dev/null || install strace || echo "setup: the system calls of the hot path are not checked" >&2
 fi

@@ -37,7 +37,7 @@ fn counter(bench: &Bench, role: Role, name: &str) -> u64 {
 
 #[test]
 fn nothing_is_allocated_and_no_page_faults_while_it_trades() {
-    let bench = Bench::new("faults");
+    let bench = Bench::on_disk("faults");
     if statfs(bench.folder()).is_ok_and(|stat| stat.filesystem_type() == TMPFS_MAGIC) {
         return skip("the folder for temporary files is in memory: a journal's pages are not cleaned there");
     }

@@ -49,13 +49,26 @@ impl Bench {
     /// When the product's binaries are not built: the message names the command.
     #[must_use]
     pub fn new(test: &str) -> Self {
+        Self::within(&place(), test)
+    }
+
+    /// As [`Self::new`], in the folder for temporary files: for what rests on a filesystem of a disk.
+    ///
+    /// # Panics
+    /// As [`Self::new`].
+    #[must_use]
+    pub fn on_disk(test: &str) -> Self {
+        Self::within(&std::env::temp_dir(), test)
+    }
+
+    fn within(place: &Path, test: &str) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         for binary in ["tickway", "tickway-supervisor", "exchange-sim"] {
             binary_path(binary).unwrap_or_else(|error| panic!("{error}"));
         }
         let name = format!("{test}-{}", std::process::id());
         let folder =
-            tempfile::Builder::new().prefix("tickway-system-").tempdir_in(place()).expect("a folder for the test");
+            tempfile::Builder::new().prefix("tickway-system-").tempdir_in(place).expect("a folder for the test");
         Self { name, folder, runs: AtomicU32::new(0), _turn: turn }
     }
 

@@ -149,15 +149,16 @@ fn plan_over(
     }
     // Neighbours on the path share a CPU: a yield hands the order on, and only one hop waits for another CPU's turn.
     let cores: Vec<usize> = (0..hot).map(|process| pool[process * pool.len().min(hot) / hot]).collect();
-    // Cold processes nap: they take a spinning process's CPU when they wake, and give it back.
-    let alone = pool.len() >= hot;
+    // A CPU must be left over: cold processes do not interrupt a hot one, so beside one that never yields they would starve
+    // until the kernel's tick.
+    let alone = pool.len() >= hot && allowed.len() > hot;
     let wait = match wait {
         WaitSpec::Auto if alone => WaitStrategy::Spin,
         WaitSpec::Auto | WaitSpec::Yield => WaitStrategy::Yield,
         WaitSpec::Spin => WaitStrategy::Spin,
         WaitSpec::Nap => WaitStrategy::Nap(nap_us),
     };
-    let why = if alone { "each has a CPU of its own" } else { "CPUs are shared" };
+    let why = if alone { "each has a CPU of its own, the cold have another" } else { "CPUs are shared" };
     let line = format!("cores: {hot} hot processes on CPUs [{}], wait {wait} ({why})", listed(&cores));
     Ok(CorePlan { cores, wait, line })
 }
@@ -177,7 +178,9 @@ mod tests {
             narrow.line.contains("[0, 0, 1, 1]") && narrow.line.contains("yield") && narrow.line.contains("shared")
         );
         let exact = plan(&[3, 7], 2);
-        assert_eq!((exact.cores.as_slice(), exact.wait), (&[3, 7][..], WaitStrategy::Spin));
+        assert_eq!((exact.cores.as_slice(), exact.wait), (&[3, 7][..], WaitStrategy::Yield), "none left for the cold");
+        let spare = plan(&[3, 7, 8], 2);
+        assert_eq!((spare.cores.as_slice(), spare.wait), (&[7, 8][..], WaitStrategy::Spin));
         assert_eq!(plan(&[3, 7], 3).wait, WaitStrategy::Yield, "one more than CPUs: every process of a CPU yields");
     }
 
