@@ -176,7 +176,7 @@ fn trials(page: &mut String, found: &Measurement) {
                 ns(one.figures.p999_ns),
                 ns(one.figures.max_ns),
                 one.figures.samples.to_string(),
-                ns(one.roles.iter().map(|role| role.jitter.max_ns).max()),
+                ns(one.jitter_max_ns()),
                 if share.is_finite() { format!("{:.1} %", share * 100.0) } else { dash() },
                 sent.map_or_else(dash, |sent| sent.to_string()),
                 lost.to_string(),

@@ -83,6 +83,12 @@ impl Trial {
     pub fn a_ns(&self) -> Option<f64> {
         self.anchors.map(|anchors| anchors.one_way_ns())
     }
+
+    /// The longest interruption of any of its cores while the floor was watched, in nanoseconds; `None` when it was not.
+    #[must_use]
+    pub fn jitter_max_ns(&self) -> Option<u64> {
+        self.roles.iter().filter(|role| role.jitter.watched_ns > 0).map(|role| role.jitter.max_ns).max()
+    }
 }
 
 /// Why a trial was not kept.

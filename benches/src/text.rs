@@ -118,7 +118,7 @@ fn trials(report: &Report) -> String {
                 in_unit(trial.value, found.unit),
                 ns(trial.figures.p99_ns),
                 ns(trial.figures.max_ns),
-                ns(trial.roles.iter().map(|role| role.jitter.max_ns).max()),
+                ns(trial.jitter_max_ns()),
                 if share.is_finite() { format!("{:.1} %", share * 100.0) } else { dash() },
                 counts().next().map_or_else(dash, |counts| counts.messages.to_string()),
                 trial
