@@ -1,4 +1,6 @@
 //! A rolling window of samples with an exact mean and variance: sums in 128-bit integers, no float, no drift.
+//!
+//! A sample so large that a sum could leave 128 bits is no price: while one is in the window, nothing is known.
 
 /// The last samples, and their sums.
 #[derive(Clone, Debug)]
@@ -8,7 +10,14 @@ pub struct Window {
     count: usize,
     sum: i128,
     sum_of_squares: i128,
+    /// Samples in the window that are no price; each is held as [`WILD`] and is in no sum.
+    wild: usize,
+    /// Greatest magnitude of a sample: n²x² must fit 128 bits.
+    sample_max: u64,
 }
+
+/// In the place of a sample that is no price.
+const WILD: i64 = i64::MIN;
 
 impl Window {
     /// Room for `length` samples.
@@ -18,34 +27,46 @@ impl Window {
     #[must_use]
     pub fn new(length: usize) -> Self {
         assert!(length >= 2, "a deviation needs two samples");
-        Self { samples: vec![0; length].into(), next: 0, count: 0, sum: 0, sum_of_squares: 0 }
+        // Half of the root: n·Σx² and (Σx)² both stay below a quarter of the range, and so does their difference.
+        let sample_max = (i128::MAX.isqrt() / 2 / length as i128).min(i128::from(i64::MAX)) as u64;
+        let samples = vec![0; length].into();
+        Self { samples, next: 0, count: 0, sum: 0, sum_of_squares: 0, wild: 0, sample_max }
     }
 
     /// Adds a sample; the oldest leaves when the window is full.
     pub fn push(&mut self, sample: i64) {
         if self.count == self.samples.len() {
-            let oldest = i128::from(self.samples[self.next]);
-            self.sum -= oldest;
-            self.sum_of_squares -= oldest * oldest;
+            match self.samples[self.next] {
+                WILD => self.wild -= 1,
+                oldest => {
+                    self.sum -= i128::from(oldest);
+                    self.sum_of_squares -= i128::from(oldest) * i128::from(oldest);
+                }
+            }
         } else {
             self.count += 1;
         }
-        self.samples[self.next] = sample;
+        let is_wild = sample.unsigned_abs() > self.sample_max;
+        self.samples[self.next] = if is_wild { WILD } else { sample };
         self.next = (self.next + 1) % self.samples.len();
+        if is_wild {
+            self.wild += 1;
+            return;
+        }
         self.sum += i128::from(sample);
         self.sum_of_squares += i128::from(sample) * i128::from(sample);
     }
 
     /// Forgets every sample.
     pub fn clear(&mut self) {
-        (self.next, self.count, self.sum, self.sum_of_squares) = (0, 0, 0, 0);
+        (self.next, self.count, self.sum, self.sum_of_squares, self.wild) = (0, 0, 0, 0, 0);
     }
 
     /// Distance of `value` from the mean, in thousandths of the standard deviation (of the population), towards zero;
-    /// `None` until the window is full, and while all samples are equal.
+    /// `None` until the window is full, while all samples are equal, and while one of them, or `value`, is no price.
     #[must_use]
     pub fn z_milli(&self, value: i64) -> Option<i64> {
-        if self.count < self.samples.len() {
+        if self.count < self.samples.len() || self.wild > 0 || value.unsigned_abs() > self.sample_max {
             return None;
         }
         // With n samples: n·(value − mean) = n·value − Σ, and n·σ = √(n·Σx² − (Σx)²), so their ratio needs no division
@@ -74,6 +95,19 @@ mod tests {
         assert_eq!((window.z_milli(9), window.z_milli(5), window.z_milli(2)), (Some(2000), Some(0), Some(-1500)));
         window.clear();
         assert_eq!(window.z_milli(9), None);
+    }
+
+    #[test]
+    fn a_sample_that_is_no_price_is_waited_out() {
+        let mut window = Window::new(3);
+        for sample in [1_000_000, i64::MAX, i64::MIN, i64::MAX - 1, 2_000_000, 3_000_000] {
+            window.push(sample);
+            assert_eq!(window.z_milli(2_000_000), None, "{sample}");
+        }
+        window.push(1_000_000);
+        // 2, 3 and 1 million: mean 2 million, and z of 3 million is √1.5.
+        assert_eq!((window.z_milli(2_000_000), window.z_milli(3_000_000)), (Some(0), Some(1224)));
+        assert_eq!(window.z_milli(i64::MIN), None);
     }
 
     #[test]
