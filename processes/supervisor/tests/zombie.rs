@@ -4,7 +4,7 @@
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use runtime::child::start_time;
+use runtime::child::{ProcessId, is_alive, start_time};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -107,17 +107,18 @@ fn a_stopped_writer_is_proven_dead_by_the_next_supervisor_before_its_ring_is_tak
     let before = world.until("all run", |status| ROLES.iter().all(|role| process(status, role)["state"] == "Running"));
     for role in ["strategy", "risk"] {
         let pid = process(&before, role)["pid"].as_i64().expect("a pid") as i32;
-        let born = start_time(pid as u32).expect("it lives");
+        let start_time = start_time(pid as u32).expect("it lives");
+        let stopped = ProcessId { pid: pid as u32, start_time };
         kill(Pid::from_raw(pid), Signal::SIGSTOP).expect("it is of this instance");
         // No time for the old supervisor to notice: its heartbeat timeout is longer than this.
         world.end(Signal::SIGKILL);
-        assert_eq!(start_time(pid as u32), Some(born), "stopped, not dead");
+        assert!(is_alive(stopped), "stopped, not dead");
         world.start();
         let after = world.until("its next life", |status| {
             let row = process(status, role);
             let lives = row["pid"].as_i64().is_some_and(|now| now != 0 && now != i64::from(pid));
-            // Whenever a successor has a pid, the stopped one is no more: a zombie that nobody reaped has no start time.
-            assert!(!lives || start_time(pid as u32) != Some(born), "{role}: a successor beside a stopped writer");
+            // Whenever a successor has a pid, the stopped one has ended, reaped or not.
+            assert!(!lives || !is_alive(stopped), "{role}: a successor beside a stopped writer");
             lives && row["state"] == "Running"
         });
         assert_eq!(process(&after, role)["restarts"], 1, "{role}");

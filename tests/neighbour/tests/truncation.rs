@@ -1,64 +1,17 @@
-//! Someone with the instance's own user cuts or unlinks a region under it. Other users cannot: the folder is private.
-//!
-//! A cut is fatal to whoever touches the missing pages (SIGBUS), and contained: the kill is latched, the gateway cancels,
-//! the journal is whole. An unlinked region lives on in its maps.
+//! A region cut under its writer: the writer ends by SIGBUS, and whoever comes later is refused. What a whole instance
+//! makes of it is tested in `tests/system`.
 #![forbid(unsafe_code)]
 
 use neighbour::publish;
 use nix::sys::signal::Signal;
-use runtime::child::start_time;
 use std::fs::OpenOptions;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::Command;
-use system::Bench;
-
-fn region(bench: &Bench, name: &str) -> PathBuf {
-    Bench::user_folder().join(bench.name()).join(name)
-}
 
 fn cut(path: &PathBuf, bytes: u64) {
     let file = OpenOptions::new().write(true).open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     file.set_len(bytes).expect("tmpfs lets its user cut a mapped file");
-}
-
-#[test]
-fn a_ring_cut_under_a_running_instance_kills_and_loses_no_order() {
-    let bench = Bench::new("cut");
-    let mut demo = bench.demo(12, &["--seed", "21"]);
-    demo.wait_second(3);
-    let ring = region(&bench, "market_data.0.ring");
-    let mode = ring.parent().expect("a folder").metadata().expect("the regions are there").permissions().mode();
-    assert_eq!(mode & 0o022, 0, "nobody else may write into the regions' folder: {mode:o}");
-    let readers = ["strategy", "feed-handler"].map(|role| bench.process(role)["pid"].as_u64().expect("a pid") as u32);
-    let gateway = bench.process("execution-gateway")["pid"].as_u64().expect("a pid") as u32;
-    cut(&ring, 0);
-    bench.wait_until("death of the ring's writer and reader", || readers.iter().all(|pid| start_time(*pid).is_none()));
-    // Whoever mapped it is dead; the kill is latched, by the supervisor's last act or by its judgement.
-    bench.wait_until("kill", || bench.about(&["kill", "status", "--json"]).json()["engaged"] == true);
-    // The gateway never mapped that ring: it lives, and cancels with no one else needed.
-    assert!(start_time(gateway).is_some(), "the gateway lives");
-    bench.wait_for("execution-gateway", "end of the open orders", |row| row["counters"]["open_orders"] == 0);
-    let data = bench.data().display().to_string();
-    let verify = bench.about(&["journal", "verify", "--data", &data]);
-    assert_eq!(verify.code, Some(0), "{}{}", verify.stdout, verify.stderr);
-    let run = demo.wait();
-    assert_ne!(run.code, Some(0), "such a session is no success: {}", run.stdout);
-    assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
-}
-
-#[test]
-fn an_unlinked_ring_lives_on_in_its_maps() {
-    let bench = Bench::new("unlinked");
-    let mut demo = bench.demo(6, &["--seed", "22"]);
-    demo.wait_second(2);
-    std::fs::remove_file(region(&bench, "market_data.0.ring")).expect("the ring is there");
-    let run = demo.wait();
-    assert_eq!(run.code, Some(0), "{}\n{}", run.stderr, run.stdout);
-    let report = run.json();
-    assert_eq!(report["verdict"], "ok", "{report:#}");
-    bench.expect_nothing_left();
 }
 
 #[test]

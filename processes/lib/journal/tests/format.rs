@@ -82,7 +82,7 @@ fn any_record() -> impl Strategy<Value = Record> {
 
 proptest! {
     #[test]
-    fn records_round_trip(record in any_record(), sequence in any::<u64>(), epoch in any::<u32>(), file_id in any::<u32>()) {
+    fn records_round_trip(record in any_record(), sequence in 0..=frame::SEQUENCE_MAX, epoch in any::<u32>(), file_id in any::<u32>()) {
         let header = Header { record_type: record.record_type() as u16, version: 1, sequence, epoch, file_id };
         let mut bytes = [0; frame::RECORD_BYTES_MAX];
         let length = frame::encode(&header, record.payload(), &mut bytes);
@@ -160,4 +160,30 @@ fn pages_and_sync_blocks_round_trip() {
     let (frame, length) = frame::decode(&bytes).unwrap();
     assert_eq!((SyncBlock::of(&frame), length), (Some(block), 64));
     assert_eq!(frame::decode(&[0; 64]), Err(Bad::Zero));
+}
+
+#[test]
+fn a_sequence_that_adding_to_would_overflow_is_refused() {
+    let mut bytes = [0; frame::RECORD_BYTES_MAX];
+    for (sequence, good) in [(frame::SEQUENCE_MAX, true), (frame::SEQUENCE_MAX + 1, false), (u64::MAX, false)] {
+        let header = Header { record_type: 10, version: 1, sequence, epoch: 1, file_id: 1 };
+        frame::encode(&header, &[0; 16], &mut bytes);
+        assert_eq!(frame::decode(&bytes).is_ok(), good, "{sequence}");
+        let segment = journal::segment::SegmentHeader { first_sequence: sequence, ..Default::default() };
+        assert_eq!(journal::segment::SegmentHeader::decode(&segment.encode()).is_ok(), good, "{sequence}");
+    }
+}
+
+#[test]
+fn a_tail_whose_cursors_would_overflow_is_refused() {
+    use journal::tail::{self, BadTail, TailSnapshot};
+    use shm_layout::ring::sync::{Ordering, SharedWords};
+    let words = SharedWords::heap(tail::region_words(tail::CAPACITY_BYTES_MIN));
+    tail::initialise(&words, 1);
+    // committed_bytes and released_bytes, by the drawing of the tail.
+    for (place, cursor) in [(16, u64::MAX - 63), (32, u64::MAX - 63)] {
+        words.store(place, cursor, Ordering::Relaxed);
+    }
+    assert_eq!(TailSnapshot::take(&words), Err(BadTail::Geometry));
+    assert_eq!(journal::TailWriter::attach(words, 1, 1, 0).map(|_| ()), Err(BadTail::Geometry));
 }
