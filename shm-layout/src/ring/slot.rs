@@ -139,6 +139,45 @@ impl<const W: usize> Slots<W> {
         self.word(sequence, 0).store(sequence, Ordering::Release);
     }
 
+    /// The slots for a loop of reads: place and mask in registers, which a peer's stores cannot seem to change.
+    #[inline(always)]
+    pub fn view(&self) -> SlotsView<'_, W> {
+        SlotsView { words: self.words.as_slice(), mask: self.mask }
+    }
+
+    /// The published hint, as found.
+    pub fn published(&self) -> u64 {
+        self.words.load(PUBLISHED, Ordering::Acquire)
+    }
+
+    /// Stores the published hint.
+    #[inline(always)]
+    pub fn store_published(&self, sequence: u64) {
+        self.words.store(PUBLISHED, sequence, Ordering::Release);
+    }
+}
+
+/// The slots of a ring, by value: see [`Slots::view`].
+#[derive(Clone, Copy)]
+pub(super) struct SlotsView<'a, const W: usize> {
+    /// At least as many words as [`Slots::new`] found to be needed.
+    words: &'a [AtomicU64],
+    mask: u64,
+}
+
+impl<const W: usize> SlotsView<'_, W> {
+    /// Word `offset` (0 = stamp) of the slot of `sequence`; see [`Slots::word`].
+    #[inline(always)]
+    fn word(&self, sequence: u64, offset: usize) -> &AtomicU64 {
+        debug_assert!(offset < Slots::<W>::SLOT_WORDS);
+        let slot = ((sequence & self.mask) as usize).wrapping_mul(Slots::<W>::SLOT_WORDS);
+        let index = slot.wrapping_add(HEADER_WORDS).wrapping_add(offset);
+        debug_assert!(index < self.words.len());
+        // SAFETY: the masked slot index is below the count of slots and every caller's offset is below SLOT_WORDS, so
+        // `index` is one of the words that `Slots::new` found to be in view.
+        unsafe { self.words.get_unchecked(index) }
+    }
+
     /// Copies message `sequence` into `payload` (which is garbage otherwise), or returns the stamp found instead.
     #[inline(always)]
     pub fn read(&self, sequence: u64, payload: &mut [u64; W]) -> Result<(), u64> {
@@ -152,16 +191,5 @@ impl<const W: usize> Slots<W> {
         fence(Ordering::Acquire);
         let after = self.word(sequence, 0).load(Ordering::Relaxed);
         if after == sequence { Ok(()) } else { Err(after) }
-    }
-
-    /// The published hint, as found.
-    pub fn published(&self) -> u64 {
-        self.words.load(PUBLISHED, Ordering::Acquire)
-    }
-
-    /// Stores the published hint.
-    #[inline(always)]
-    pub fn store_published(&self, sequence: u64) {
-        self.words.store(PUBLISHED, sequence, Ordering::Release);
     }
 }
