@@ -43,10 +43,17 @@ impl Failpoint {
         self.name
     }
 
+    /// Whether a hit would call the hook: for a loop that asks once before its first round.
+    #[inline]
+    #[must_use]
+    pub fn is_armed(&self) -> bool {
+        self.armed.load(Ordering::Relaxed)
+    }
+
     /// Calls the hook when armed.
     #[inline]
     pub fn hit(&self) {
-        if self.armed.load(Ordering::Relaxed) {
+        if self.is_armed() {
             self.fire();
         }
     }

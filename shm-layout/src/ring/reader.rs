@@ -107,8 +107,9 @@ impl<const W: usize> RingReader<W> {
     #[inline]
     pub fn read_batch(&mut self, out: &mut [[u64; W]]) -> Result<usize, Lapped> {
         let first = self.next;
+        let slots = self.slots.view();
         for (count, payload) in out.iter_mut().enumerate() {
-            if let Err(stamp) = self.slots.read(first.wrapping_add(count as u64), payload) {
+            if let Err(stamp) = slots.read(first.wrapping_add(count as u64), payload) {
                 self.next = first + count as u64;
                 // A batch in hand is returned first; the next call meets the stamp again.
                 return if count > 0 { Ok(count) } else { self.on_other_stamp(stamp) };

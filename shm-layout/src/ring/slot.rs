@@ -11,6 +11,8 @@ use super::writer::{AFTER_MARK, BEFORE_MARK};
 pub const HEADER_WORDS: usize = 16;
 /// Word of the published hint.
 const PUBLISHED: usize = 0;
+/// Words of a cache line.
+const LINE_WORDS: usize = 8;
 /// Set in a stamp while the slot's payload is being replaced.
 pub(super) const WRITING: u64 = 1 << 63;
 /// Greatest sequence: 146 years at a message per nanosecond. A greater stamp is garbage.
@@ -91,15 +93,36 @@ impl<const W: usize> Slots<W> {
         self.word(sequence, 0).load(Ordering::Acquire)
     }
 
-    /// Marks the slot of `sequence` as being written and replaces its payload; readers cannot take it before
-    /// [`Self::publish`].
+    /// Marks the slots of `count` messages from `first` on as being written, before any of their payload is.
     ///
-    /// The mark is a release store, so that a reader that sees it also sees every earlier publication.
+    /// The mark is a release store, so that a reader that sees it also sees every earlier publication. One fence serves
+    /// all marks: who sees a word of any payload stored after it also sees the mark of that slot.
+    ///
+    /// A slot's line is in the readers' caches from the last round, and the first store to it has to fetch it back. Marks
+    /// alone, one store to a line, let a core fetch about twenty lines at a time (measured on an AMD server); with the
+    /// payload's stores between them it is seven.
     #[inline(always)]
-    pub fn write(&self, sequence: u64, payload: &[u64; W]) {
-        BEFORE_MARK.hit();
-        self.word(sequence, 0).store(WRITING | sequence, Ordering::Release);
+    pub fn mark(&self, first: u64, count: u64) {
+        let armed = BEFORE_MARK.is_armed();
+        for offset in 0..count {
+            if armed {
+                BEFORE_MARK.hit();
+            }
+            let sequence = first.wrapping_add(offset);
+            self.word(sequence, 0).store(WRITING | sequence, Ordering::Release);
+        }
         fence(Ordering::Release);
+        if Self::SLOT_WORDS > LINE_WORDS {
+            // The first store to the second lines: payload, about to be replaced anyway.
+            for offset in 0..count {
+                self.word(first.wrapping_add(offset), LINE_WORDS).store(0, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Replaces the payload of the marked slot of `sequence`; readers cannot take it before [`Self::publish`].
+    #[inline(always)]
+    pub fn fill(&self, sequence: u64, payload: &[u64; W]) {
         let (first, rest) = payload.split_at(W / 2);
         for (offset, word) in first.iter().enumerate() {
             self.word(sequence, 1 + offset).store(*word, Ordering::Relaxed);
@@ -116,6 +139,45 @@ impl<const W: usize> Slots<W> {
         self.word(sequence, 0).store(sequence, Ordering::Release);
     }
 
+    /// The slots for a loop of reads: place and mask in registers, which a peer's stores cannot seem to change.
+    #[inline(always)]
+    pub fn view(&self) -> SlotsView<'_, W> {
+        SlotsView { words: self.words.as_slice(), mask: self.mask }
+    }
+
+    /// The published hint, as found.
+    pub fn published(&self) -> u64 {
+        self.words.load(PUBLISHED, Ordering::Acquire)
+    }
+
+    /// Stores the published hint.
+    #[inline(always)]
+    pub fn store_published(&self, sequence: u64) {
+        self.words.store(PUBLISHED, sequence, Ordering::Release);
+    }
+}
+
+/// The slots of a ring, by value: see [`Slots::view`].
+#[derive(Clone, Copy)]
+pub(super) struct SlotsView<'a, const W: usize> {
+    /// At least as many words as [`Slots::new`] found to be needed.
+    words: &'a [AtomicU64],
+    mask: u64,
+}
+
+impl<const W: usize> SlotsView<'_, W> {
+    /// Word `offset` (0 = stamp) of the slot of `sequence`; see [`Slots::word`].
+    #[inline(always)]
+    fn word(&self, sequence: u64, offset: usize) -> &AtomicU64 {
+        debug_assert!(offset < Slots::<W>::SLOT_WORDS);
+        let slot = ((sequence & self.mask) as usize).wrapping_mul(Slots::<W>::SLOT_WORDS);
+        let index = slot.wrapping_add(HEADER_WORDS).wrapping_add(offset);
+        debug_assert!(index < self.words.len());
+        // SAFETY: the masked slot index is below the count of slots and every caller's offset is below SLOT_WORDS, so
+        // `index` is one of the words that `Slots::new` found to be in view.
+        unsafe { self.words.get_unchecked(index) }
+    }
+
     /// Copies message `sequence` into `payload` (which is garbage otherwise), or returns the stamp found instead.
     #[inline(always)]
     pub fn read(&self, sequence: u64, payload: &mut [u64; W]) -> Result<(), u64> {
@@ -129,16 +191,5 @@ impl<const W: usize> Slots<W> {
         fence(Ordering::Acquire);
         let after = self.word(sequence, 0).load(Ordering::Relaxed);
         if after == sequence { Ok(()) } else { Err(after) }
-    }
-
-    /// The published hint, as found.
-    pub fn published(&self) -> u64 {
-        self.words.load(PUBLISHED, Ordering::Acquire)
-    }
-
-    /// Stores the published hint.
-    #[inline(always)]
-    pub fn store_published(&self, sequence: u64) {
-        self.words.store(PUBLISHED, sequence, Ordering::Release);
     }
 }

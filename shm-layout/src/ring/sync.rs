@@ -117,6 +117,12 @@ impl SharedWords {
         unsafe { &*self.first.wrapping_add(index) }
     }
 
+    /// All words, for loops that keep their place in a register.
+    pub(crate) fn as_slice(&self) -> &[AtomicU64] {
+        // SAFETY: the view's words are valid and aligned while `self` lives, and are only ever reached as atomics.
+        unsafe { std::slice::from_raw_parts(self.first, self.words) }
+    }
+
     fn word(&self, index: usize) -> &AtomicU64 {
         assert!(index < self.words, "word {index} of {}", self.words);
         // SAFETY: just checked.
