@@ -220,9 +220,7 @@ fn mutate(seconds: u64, seed: u64) -> anyhow::Result<()> {
         let path = folder.0.join(kind.name());
         create_region(&path, kind.words() as u64 * 8, MODE_PRIVATE)?;
         running.push(Running::start("read", Some(kind), &path, seconds, seed * 1000 + turn)?);
-        if !matches!(kind, Kind::ControlPage | Kind::KillPage | Kind::Region) {
-            running.push(Running::start("write", Some(kind), &path, seconds, seed)?);
-        }
+        running.push(Running::start("write", Some(kind), &path, seconds, seed)?);
     }
     running.push(Running::start("scribble", None, &folder.0, seconds, seed)?);
     let started = monotonic_ns();

@@ -154,7 +154,9 @@ fn look(kind: Kind, words: &SharedWords) -> u64 {
         Kind::KillPage => match KillReader::open(words) {
             Ok(reader) => {
                 let _ = (reader.engaged(), reader.generation());
-                Engager::ALL.iter().filter(|engager| reader.engagement(**engager).is_none()).count() as u64
+                // Only the operator's is written here: what is then missing is busy or damaged.
+                let _ = Engager::ALL.iter().filter_map(|engager| reader.engagement(*engager)).count();
+                u64::from(reader.engagement(Engager::Operator).is_none())
             }
             Err(_) => 1,
         },

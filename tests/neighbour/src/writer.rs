@@ -7,14 +7,17 @@ use crate::reader::{Kind, SLOTS};
 use journal::memory::MemoryStore;
 use journal::record::{CheckpointRecord, Record};
 use journal::{Flusher, FlusherConfig, Resume, TailWriter, tail};
+use shm_layout::control_page::{ControlPage, ROSTER, RealtimeOffset, RosterEntry, RosterState, SupervisorIdentity};
 use shm_layout::image::{ImageEntry, ImageWriter};
+use shm_layout::kill_page::{Engager, KillPage};
 use shm_layout::message::market_data::{MarketData, MarketDataHeader, MarketDataKind, TopOfBook};
 use shm_layout::message::order::{NewOrderSingle, OrderHeader, OrderKind, OrderRequest};
+use shm_layout::region::{RegionHeader, RegionKind, RegionSpec};
 use shm_layout::ring::sync::{Ordering, SharedWords};
 use shm_layout::ring::{Gate, RingWriter};
 use shm_layout::status::StatusWriter;
 use shm_layout::types::{
-    BookValidity, ChannelState, ClOrdId, Nanos, OrdType, Price, Qty, Side, TimeInForce, TradingStatus,
+    BookValidity, ChannelState, ClOrdId, Nanos, OrdType, Price, Qty, Role, Side, TimeInForce, TradingStatus,
 };
 
 /// Message `sequence` of a 64-byte ring.
@@ -46,7 +49,7 @@ pub fn wide(sequence: u64) -> [u64; 15] {
     OrderRequest::NewOrderSingle(NewOrderSingle { header, price, order_qty, ..NewOrderSingle::default() }).encode()
 }
 
-/// Writes `words` as `kind` for as long as `goes_on` says; returns what was written. Kinds with no busy writer: nothing.
+/// Writes `words` as `kind` for as long as `goes_on` says; returns what was written.
 pub fn run(kind: Kind, words: &SharedWords, goes_on: impl FnMut() -> bool) -> u64 {
     match kind {
         Kind::Ring64 => ring::<7>(words, narrow, goes_on),
@@ -54,8 +57,48 @@ pub fn run(kind: Kind, words: &SharedWords, goes_on: impl FnMut() -> bool) -> u6
         Kind::Status => status(words, goes_on),
         Kind::Image => image(words, goes_on),
         Kind::JournalTail => journal(words, goes_on),
-        Kind::ControlPage | Kind::KillPage | Kind::Region => 0,
+        Kind::ControlPage | Kind::KillPage | Kind::Region => page(kind, words, goes_on),
     }
+}
+
+/// A page made anew and written again and again: without its magic a reader would look no further.
+fn page(kind: Kind, words: &SharedWords, mut goes_on: impl FnMut() -> bool) -> u64 {
+    let mut written = 0;
+    while goes_on() {
+        match kind {
+            Kind::KillPage => {
+                let page = KillPage::create(words);
+                page.engage(Engager::Operator, Nanos(written), "drill");
+                page.release(Engager::Operator, Nanos(written));
+            }
+            Kind::ControlPage => {
+                let page = ControlPage::new(words);
+                page.set_supervisor(&SupervisorIdentity { pid: 1, start_time: 2, epoch: written });
+                page.set_realtime(&RealtimeOffset { offset_ns: -1, sampled_ns: Nanos(written) });
+                let entry = RosterEntry {
+                    role: Role::Risk,
+                    index: 0,
+                    state: RosterState::Running,
+                    core: None,
+                    pid: 1,
+                    start_time: 2,
+                    epoch: written,
+                    restarts: 0,
+                };
+                (0..ROSTER).for_each(|slot| page.set_roster(slot, &entry));
+            }
+            _ => {
+                let body_words = words.len() - shm_layout::region::HEADER_WORDS;
+                let spec = RegionSpec::foreign(RegionKind::Instruments, Role::Supervisor, 0, 1, body_words);
+                RegionHeader::create(words, spec).set_writer(written, 1);
+            }
+        }
+        written += 1;
+        if written.is_multiple_of(64) {
+            std::thread::yield_now();
+        }
+    }
+    written
 }
 
 /// A ring's writer whose gating cursor is a word of the ring's own data, so that the mutator moves it too.

@@ -152,7 +152,7 @@ pub fn read_control(words: &SharedWords) -> u64 {
         let _ = page.parked_word(slot).load(0, Ordering::Relaxed);
     }
     let missing = (0..ROSTER).filter(|slot| page.roster_entry(*slot).is_none()).count() as u64;
-    missing + u64::from(page.anchor().is_none()) + u64::from(page.supervisor().is_none())
+    missing + u64::from(page.supervisor().is_none())
 }
 
 /// The kill page: whatever lies there, an engagement is seen, and a release clears only its own.
