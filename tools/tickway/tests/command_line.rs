@@ -52,7 +52,7 @@ fn show_prints_what_takes_effect() {
     let path = directory.path().join("host.toml");
     std::fs::write(&path, DEMO.replace("nap_us = 100\n", "")).unwrap();
     let shown = tickway(&["config", "show", path.to_str().unwrap(), "--json"]).json();
-    assert_eq!(shown["host_file"]["host"]["nap_us"], 50, "the default is filled in");
+    assert_eq!(shown["host_file"]["host"]["nap_us"], 100, "the default is filled in");
     assert_eq!(shown["host_file"]["risk"]["lease_ms"], 100);
 }
 

@@ -38,7 +38,7 @@ pub struct Host {
 }
 
 const fn default_nap_us() -> Within<1, 100_000> {
-    Within::new(50)
+    Within::new(100)
 }
 
 /// An instance's name, safe as a file name and as a name of shared memory.

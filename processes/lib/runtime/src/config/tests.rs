@@ -32,7 +32,7 @@ fn the_demo_file_loads() {
     let file = demo();
     assert_eq!(file.host().instance.as_str(), "demo");
     assert_eq!(file.host().cores, CoreSpec::Auto);
-    assert_eq!(file.host().nap_us.get(), 50);
+    assert_eq!(file.host().nap_us.get(), 100);
     assert_eq!(file.rings().market_data.get(), 65_536);
     let counts = file.counts();
     assert_eq!((counts.feed_handlers, counts.strategies, counts.gateways), (1, 1, 1));
@@ -52,8 +52,8 @@ fn errors_of_host_and_rings_name_file_line_key() {
     check("cores = \"auto\"", "cores = \"all\"", "host.cores", "a list of CPU ids");
     check("cores = \"auto\"", "cores = [1, 1]", "host.cores", "CPU 1 is listed twice");
     check("wait = \"auto\"", "wait = \"sleep\"", "host.wait", "unknown variant");
-    check("nap_us = 50", "nap_us = 0", "host.nap_us", "0 is outside 1 to 100000");
-    check("nap_us = 50", "nap_us = \"50\"", "host.nap_us", "invalid type: string");
+    check("nap_us = 100", "nap_us = 0", "host.nap_us", "0 is outside 1 to 100000");
+    check("nap_us = 100", "nap_us = \"50\"", "host.nap_us", "invalid type: string");
     check("market_data = 65536", "market_data = 65537", "rings.market_data", "not a power of two");
     check("wire = 65536", "wire = 32", "rings.wire", "outside 64 to");
     check("control = 1024", "control = -1", "rings.control", "-1 slots is outside");
@@ -90,7 +90,7 @@ fn no_instrument_not_toml_no_file_and_a_double_key_are_refused() {
     let row = &DEMO[DEMO.find("[[instruments]]").unwrap()..DEMO.find("[[venues]]").unwrap()];
     let error = HostFile::parse("demo.toml", &DEMO.replacen(row, "", 1)).unwrap_err();
     assert_eq!(error.key, "instruments");
-    let (error, line) = error_after("nap_us = 50", "nap_us =");
+    let (error, line) = error_after("nap_us = 100", "nap_us =");
     assert_eq!(error.line, line, "{error}");
     let (error, line) = error_after("wire = 65536\n", "wire = 65536\nwire = 128\n");
     assert_eq!((error.line, error.key.as_str()), (line + 1, "wire"), "{error}");
@@ -159,7 +159,7 @@ fn the_echo_loads_to_the_same_configuration_whatever_the_comments() {
     assert_eq!(again.instruments().hash(), file.instruments().hash());
     let bare: String = DEMO.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
     assert_eq!(HostFile::parse("bare", &bare).unwrap().config_hash(), file.config_hash());
-    let less = DEMO.replacen("nap_us = 50\n", "", 1);
+    let less = DEMO.replacen("nap_us = 100\n", "", 1);
     assert_eq!(HostFile::parse("less", &less).unwrap().config_hash(), file.config_hash());
     let other = file.with_value("host.nap_us", "51").unwrap();
     assert_eq!(other.host().nap_us.get(), 51);
