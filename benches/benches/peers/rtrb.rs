@@ -1,0 +1,75 @@
+//! rtrb: a wait-free queue from one thread to one other.
+//!
+//! Single messages by `push` and `pop`. Batches by chunks, which its documentation gives for many items at once: a
+//! `write_chunk_uninit` filled by `fill_from_iter`, and a `read_chunk` read in place and committed whole.
+
+use super::one_receiver;
+use benches::BenchError;
+use benches::lane::{Lane, LaneSpec, Receiver, Sender, ThreadLane};
+use rtrb::{Consumer, Producer, RingBuffer};
+
+/// The lane.
+#[derive(Clone, Copy, Debug)]
+pub struct Rtrb;
+
+impl Lane for Rtrb {
+    const NAME: &'static str = "rtrb";
+
+    fn settings(spec: &LaneSpec) -> String {
+        format!("{} slots, push and pop, batches by write_chunk_uninit and read_chunk", spec.slots)
+    }
+}
+
+impl<const W: usize> ThreadLane<W> for Rtrb {
+    type Sender = RtrbSender<W>;
+    type Receiver = RtrbReceiver<W>;
+
+    fn open(spec: &LaneSpec) -> Result<(Self::Sender, Vec<Self::Receiver>), BenchError> {
+        one_receiver::<Self>(spec)?;
+        let (producer, consumer) = RingBuffer::new(spec.slots);
+        Ok((RtrbSender(producer), vec![RtrbReceiver(consumer)]))
+    }
+}
+
+/// The producer.
+#[derive(Debug)]
+pub struct RtrbSender<const W: usize>(Producer<[u64; W]>);
+
+impl<const W: usize> Sender<W> for RtrbSender<W> {
+    #[inline(always)]
+    fn send(&mut self, words: &[u64; W]) -> bool {
+        self.0.push(*words).is_ok()
+    }
+
+    #[inline(always)]
+    fn send_batch(&mut self, count: usize, mut fill: impl FnMut(usize, &mut [u64; W])) -> usize {
+        let Ok(chunk) = self.0.write_chunk_uninit(count) else { return 0 };
+        chunk.fill_from_iter((0..count).map(|index| {
+            let mut words = [0; W];
+            fill(index, &mut words);
+            words
+        }))
+    }
+}
+
+/// The consumer.
+#[derive(Debug)]
+pub struct RtrbReceiver<const W: usize>(Consumer<[u64; W]>);
+
+impl<const W: usize> Receiver<W> for RtrbReceiver<W> {
+    #[inline(always)]
+    fn receive(&mut self, limit: usize, mut each: impl FnMut(&[u64; W])) -> usize {
+        if limit == 1 {
+            return self.0.pop().map_or(0, |words| {
+                each(&words);
+                1
+            });
+        }
+        let count = self.0.slots().min(limit);
+        let Ok(chunk) = self.0.read_chunk(count) else { return 0 };
+        let (first, second) = chunk.as_slices();
+        first.iter().chain(second).for_each(&mut each);
+        chunk.commit_all();
+        count
+    }
+}
