@@ -12,6 +12,9 @@ report() {
 "orders":{"sent":null,"accepted":null,"rejected_by_risk":null,"rejected":null,"cancelled":null,"replaced":null},\
 "fills":{"count":null,"quantity":null},"positions":[],\
 "tick_to_order_ns":{"count":null,"p50":null,"p99":null,"p999":null,"max":null},"timer_caused_orders":null,\
+"placement":null,"parts_ns":{"receive":{"count":null,"p50":null,"p99":null,"p999":null,"max":null},\
+"path":{"count":null,"p50":null,"p99":null,"p999":null,"max":null},\
+"send":{"count":null,"p50":null,"p99":null,"p999":null,"max":null}},\
 "hops_ns":{"market_data":{"count":null,"p50":null,"p99":null,"p999":null,"max":null},\
 "order_intent":{"count":null,"p50":null,"p99":null,"p999":null,"max":null},\
 "order_entry":{"count":null,"p50":null,"p99":null,"p999":null,"max":null}},\
