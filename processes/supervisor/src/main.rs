@@ -113,7 +113,7 @@ fn run_foreground(arguments: &RunArguments) -> ExitCode {
     if let Err(error) = runtime::signal::install() {
         return fail(71, &error.to_string());
     }
-    if let Err(error) = runtime::affinity::become_cold() {
+    if let Err(error) = runtime::scheduler::become_cold() {
         tracing::warn!("{error}");
     }
     let (mut shell, status) = match start(&options) {

@@ -123,7 +123,7 @@ impl Arguments {
             let _ = print_failure(json, &failure);
             std::process::exit(130);
         })?;
-        if let Err(error) = runtime::affinity::become_cold() {
+        if let Err(error) = runtime::scheduler::become_cold() {
             eprintln!("demo: {error}");
         }
         let outcome = session::run(self);

@@ -2,9 +2,9 @@
 
 use anyhow::Context;
 use journal::Flusher;
-use runtime::affinity;
 use runtime::clock::Clock;
 use runtime::store::FileStore;
+use runtime::{affinity, scheduler};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -35,7 +35,7 @@ impl Flushing {
         let flag = Arc::clone(&stop_after);
         let work = move || {
             // Threads inherit the affinity of the one that makes them, which is pinned to the hot core.
-            if let Err(error) = affinity::unpin().and_then(|()| affinity::become_cold()) {
+            if let Err(error) = affinity::unpin().and_then(|()| scheduler::become_cold()) {
                 tracing::warn!("the flusher shares the hot core: {error}");
             }
             flush(flusher, &clock, &flag);

@@ -50,33 +50,6 @@ pub fn unpin() -> Result<(), RuntimeError> {
         .map_err(|error| RuntimeError::system("widen a thread's CPUs", error.into(), "see the kernel's log (dmesg)"))
 }
 
-/// Puts the calling thread, and the children that it spawns from now on, among the cold: `SCHED_BATCH`, so that its
-/// wake-up waits until the hot process that has the core yields, instead of interrupting an order half-way.
-///
-/// # Errors
-/// When the kernel refuses.
-pub fn become_cold() -> Result<(), RuntimeError> {
-    set_policy(libc::SCHED_BATCH)
-}
-
-/// Puts the calling thread back among the ordinary: what a hot process spawned by a cold one does first.
-///
-/// # Errors
-/// When the kernel refuses.
-pub fn become_hot() -> Result<(), RuntimeError> {
-    set_policy(libc::SCHED_OTHER)
-}
-
-fn set_policy(policy: libc::c_int) -> Result<(), RuntimeError> {
-    let parameter = libc::sched_param { sched_priority: 0 };
-    // SAFETY: pid 0 is the calling thread, and the parameter outlives the call.
-    if unsafe { libc::sched_setscheduler(0, policy, &raw const parameter) } == 0 {
-        return Ok(());
-    }
-    let cure = "allow sched_setscheduler in the sandbox";
-    Err(RuntimeError::system("set the scheduling policy", std::io::Error::last_os_error(), cure))
-}
-
 fn check_allowed(core: usize, allowed: &[usize]) -> Result<(), RuntimeError> {
     if allowed.contains(&core) {
         return Ok(());

@@ -98,10 +98,10 @@ impl Process {
         })?;
         match arguments.core {
             Some(core) => {
-                affinity::become_hot()?;
+                scheduler::become_hot()?;
                 affinity::pin(core)?;
             }
-            None => affinity::become_cold()?,
+            None => scheduler::become_cold()?,
         }
         scheduler::enter(file.host().scheduler, arguments.wait)?;
         signal::install()?;

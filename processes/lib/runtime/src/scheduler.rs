@@ -72,10 +72,45 @@ pub fn enter(wanted: Scheduler, wait: WaitStrategy) -> Result<(), RuntimeError> 
     Ok(())
 }
 
-fn is_realtime() -> bool {
+/// Puts the calling thread, and the children that it spawns from now on, among the cold: `SCHED_BATCH`, so that its
+/// wake-up waits until the hot process that has the core yields, instead of interrupting an order half-way. A realtime
+/// class stays, so that [`enter`] can still refuse it.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn become_cold() -> Result<(), RuntimeError> {
+    change(libc::SCHED_OTHER, libc::SCHED_BATCH)
+}
+
+/// Undoes [`become_cold`]: what a hot process spawned by a cold one does first, before [`enter`].
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn become_hot() -> Result<(), RuntimeError> {
+    change(libc::SCHED_BATCH, libc::SCHED_OTHER)
+}
+
+fn change(from: libc::c_int, to: libc::c_int) -> Result<(), RuntimeError> {
+    if policy() != from {
+        return Ok(());
+    }
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: `parameters` is a valid sched_param for the kernel to read; 0 names the calling thread.
+    if unsafe { libc::sched_setscheduler(0, to, &raw const parameters) } == 0 {
+        return Ok(());
+    }
+    let cure = "allow sched_setscheduler in the sandbox";
+    Err(RuntimeError::system("set the scheduling class", std::io::Error::last_os_error(), cure))
+}
+
+fn policy() -> libc::c_int {
     // SAFETY: the call reads nothing of this process's memory; 0 names the calling thread.
     let policy = unsafe { libc::sched_getscheduler(0) };
-    matches!(policy & !libc::SCHED_RESET_ON_FORK, libc::SCHED_FIFO | libc::SCHED_RR)
+    policy & !libc::SCHED_RESET_ON_FORK
+}
+
+fn is_realtime() -> bool {
+    matches!(policy(), libc::SCHED_FIFO | libc::SCHED_RR)
 }
 
 #[cfg(test)]
@@ -97,6 +132,18 @@ mod tests {
     }
 
     #[test]
+    fn a_cold_thread_is_batch_and_becomes_ordinary_again() {
+        std::thread::spawn(|| {
+            become_cold().unwrap();
+            assert_eq!(policy(), libc::SCHED_BATCH);
+            become_hot().unwrap();
+            assert_eq!(policy(), libc::SCHED_OTHER);
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
     fn a_process_that_inherited_a_realtime_class_does_not_start_to_yield() {
         // In a thread of its own: the class is the thread's, and ends with it.
         std::thread::spawn(|| {
@@ -107,6 +154,9 @@ mod tests {
                 let _ = writeln!(std::io::stderr(), "skipped: no right to enter SCHED_FIFO");
                 return;
             }
+            // Neither way does an inherited realtime class vanish unsaid.
+            become_cold().unwrap();
+            become_hot().unwrap();
             let error = enter(Scheduler::Other, WaitStrategy::Yield).unwrap_err().to_string();
             assert!(error.contains("realtime") && error.contains("chrt"), "{error}");
         })
