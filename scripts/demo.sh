@@ -40,5 +40,5 @@ fail() {
 "$root/scripts/setup.sh" || fail "the set-up" "$@"
 echo "demo: building (release)" >&2
 cargo build --release --manifest-path "$root/Cargo.toml" -p tickway -p exchange-sim -p feed-handler -p strategy -p risk \
-  -p execution-gateway -p recorder -p supervisor >&2 || fail "the build" "$@"
+  -p execution-gateway -p recorder -p supervisor -p fused >&2 || fail "the build" "$@"
 exec "${CARGO_TARGET_DIR:-$root/target}/release/tickway" demo "$@"
