@@ -98,6 +98,8 @@ pub struct OrdersState {
     pub(crate) sum: u64,
     /// Hash of each row's order, as contained in `sum`.
     pub(crate) row_hash: Box<[u64]>,
+    /// The same of each position.
+    pub(crate) position_hash: Box<[u64]>,
 }
 
 impl OrdersState {
@@ -118,6 +120,7 @@ impl OrdersState {
             counts: Counts::default(),
             sum: 0,
             row_hash: vec![0; orders].into(),
+            position_hash: vec![0; instruments * strategies].into(),
         }
     }
 
@@ -254,8 +257,8 @@ impl OrdersState {
     }
 
     pub(crate) fn set_position(&mut self, strategy: u16, instrument: InstrumentId, index: usize, next: Position) {
-        let old = hash::position(strategy, instrument.0, &self.positions[index]);
         let new = hash::position(strategy, instrument.0, &next);
+        let old = std::mem::replace(&mut self.position_hash[index], new);
         self.sum = self.sum.wrapping_sub(old).wrapping_add(new);
         self.positions[index] = next;
     }
@@ -279,7 +282,8 @@ impl OrdersState {
         let terminal = report.ord_status().is_terminal();
         match row {
             Some(row) => {
-                let next = folded(self.table.order(row), report, exec_type).map_err(inconsistent)?;
+                let mut next = *self.table.order(row);
+                fold(&mut next, report, exec_type).map_err(inconsistent)?;
                 self.write(row, next).map_err(|_| inconsistent("ClOrdID already in use"))?;
             }
             None if terminal => {}
@@ -353,9 +357,8 @@ fn first_heard(report: &ExecutionReport, exec_type: ExecType) -> Result<Order, &
     Ok(order)
 }
 
-/// The order that a report leads to.
-fn folded(order: &Order, report: &ExecutionReport, exec_type: ExecType) -> Result<Order, &'static str> {
-    let mut next = *order;
+/// Makes of an order what a report leads to; on an error what is left of it is not one.
+fn fold(next: &mut Order, report: &ExecutionReport, exec_type: ExecType) -> Result<(), &'static str> {
     let sign = match exec_type {
         ExecType::Trade => 1,
         ExecType::TradeCancel => -1,
@@ -389,9 +392,8 @@ fn folded(order: &Order, report: &ExecutionReport, exec_type: ExecType) -> Resul
         }
         _ => {}
     }
-    settle(&mut next, report, exec_type)?;
-    agrees(&next, report)?;
-    Ok(next)
+    settle(next, report, exec_type)?;
+    agrees(next, report)
 }
 
 /// Sets live state and total quantity as the report states them.

@@ -125,8 +125,11 @@ impl OrderTable {
     /// The row that an id names.
     #[must_use]
     pub fn find(&self, id: ClOrdId) -> Option<Row> {
-        let slot = self.slot_of(id.0);
-        (id != ClOrdId::NONE && self.keys[slot].id == id.0).then(|| Row(self.keys[slot].row))
+        if id == ClOrdId::NONE {
+            return None;
+        }
+        let key = self.keys[self.slot_of(id.0)];
+        (key.id == id.0).then_some(Row(key.row))
     }
 
     /// The order that an id names.
@@ -211,7 +214,8 @@ impl OrderTable {
     /// When the row holds no order.
     pub fn apply(&mut self, row: Row, event: &Event) -> Result<Outcome, Illegal> {
         let mut next = *self.order(row);
-        let outcome = next.apply(event)?;
+        let outcome = next.step(event)?;
+        next.check();
         self.write(row, next).map_err(|_| Illegal::ClOrdId)?;
         Ok(outcome)
     }
@@ -224,17 +228,17 @@ impl OrderTable {
     /// # Panics
     /// When the row holds no order.
     pub fn write(&mut self, row: Row, next: Order) -> Result<(), Insert> {
-        let order = *self.order(row);
-        let (old_ids, new_ids) = (ids(&order), ids(&next));
+        let order = self.order(row);
+        let (was_terminal, old_ids, new_ids) = (order.is_terminal(), ids(order), ids(&next));
         if old_ids != new_ids {
             let taken = |id: &u64| self.find(ClOrdId(*id)).is_some_and(|other| other != row);
             if next.cl_ord_id == ClOrdId::NONE || new_ids.iter().any(taken) {
                 return Err(Insert::Duplicate);
             }
-            old_ids.iter().for_each(|id| self.remove_key(*id));
-            new_ids.iter().for_each(|id| self.add_key(*id, row.0));
+            old_ids.iter().filter(|id| !new_ids.contains(id)).for_each(|id| self.remove_key(*id));
+            new_ids.iter().filter(|id| !old_ids.contains(id)).for_each(|id| self.add_key(*id, row.0));
         }
-        if order.is_terminal() != next.is_terminal() {
+        if was_terminal != next.is_terminal() {
             let (from, to) = if next.is_terminal() {
                 (&mut self.live, &mut self.terminal)
             } else {
@@ -248,9 +252,9 @@ impl OrderTable {
     }
 
     fn evict(&mut self, row: Row) {
-        let order = *self.order(row);
+        let order = self.order(row);
         assert!(order.is_terminal(), "only a terminal order is evicted");
-        ids(&order).iter().for_each(|id| self.remove_key(*id));
+        ids(order).iter().for_each(|id| self.remove_key(*id));
         unlink(&mut self.terminal, &mut self.links, row.0);
         self.rows[row.index()] = None;
         push(&mut self.free, &mut self.links, row.0);
