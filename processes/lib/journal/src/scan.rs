@@ -30,8 +30,14 @@ pub struct Scan {
     pub last_sequence: u64,
     /// Highest offset that a sync block, anywhere in the segment, says was durable.
     pub committed_bytes: u64,
-    /// FNV-1a from the header page's end to `offset`.
+    /// FNV-1a of the checksums of the records and sync blocks before `offset`.
     pub records_hash: u64,
+}
+
+/// Takes the next record, or a sync block, into the hash of a segment's records: its checksum stands for its bytes.
+#[must_use]
+pub(crate) fn hash_record(records_hash: u64, record: &[u8]) -> u64 {
+    fnv1a64_more(records_hash, frame::stated_crc(record))
 }
 
 /// Walks the records of a segment; sync blocks are checked and passed over.
@@ -43,6 +49,7 @@ pub struct Walk<'a> {
     offset: usize,
     last_sequence: u64,
     committed_bytes: u64,
+    records_hash: u64,
     stop: Option<Stop>,
 }
 
@@ -52,7 +59,16 @@ impl<'a> Walk<'a> {
     pub fn new(bytes: &'a [u8], header: SegmentHeader) -> Self {
         let end = bytes.len().saturating_sub(PAGE_BYTES).max(PAGE_BYTES).min(bytes.len());
         let last_sequence = header.first_sequence.saturating_sub(1);
-        Self { bytes, header, end, offset: PAGE_BYTES, last_sequence, committed_bytes: 0, stop: None }
+        Self {
+            bytes,
+            header,
+            end,
+            offset: PAGE_BYTES,
+            last_sequence,
+            committed_bytes: 0,
+            records_hash: HASH_OF_NOTHING,
+            stop: None,
+        }
     }
 
     /// Offset of the next record.
@@ -83,7 +99,7 @@ impl<'a> Walk<'a> {
             stop: self.stop.unwrap_or(Stop::Clean),
             last_sequence: self.last_sequence,
             committed_bytes: self.committed_bytes.max(beyond),
-            records_hash: fnv1a64_more(HASH_OF_NOTHING, &self.bytes[PAGE_BYTES.min(self.offset)..self.offset]),
+            records_hash: self.records_hash,
         }
     }
 
@@ -93,6 +109,12 @@ impl<'a> Walk<'a> {
         let blocks = rest.chunks_exact(ALIGN).filter_map(|block| frame::decode(block).ok());
         let ours = blocks.filter(|(frame, _)| frame.header.file_id == self.header.file_id);
         ours.filter_map(|(frame, _)| self.sync_block(&frame)).map(|block| block.committed_bytes).max().unwrap_or(0)
+    }
+
+    /// Goes on after the record of `bytes` at the offset.
+    fn pass(&mut self, bytes: usize) {
+        self.records_hash = hash_record(self.records_hash, &self.bytes[self.offset..]);
+        self.offset += bytes;
     }
 
     fn sync_block(&self, frame: &Frame<'_>) -> Option<SyncBlock> {
@@ -133,7 +155,7 @@ impl<'a> Iterator for Walk<'a> {
                     return None;
                 };
                 self.committed_bytes = self.committed_bytes.max(block.committed_bytes);
-                self.offset += bytes;
+                self.pass(bytes);
                 continue;
             }
             if !here || frame.header.sequence != self.last_sequence.wrapping_add(1) {
@@ -141,7 +163,7 @@ impl<'a> Iterator for Walk<'a> {
                 return None;
             }
             self.last_sequence = frame.header.sequence;
-            self.offset += bytes;
+            self.pass(bytes);
             return Some((offset, frame));
         }
     }
