@@ -3,7 +3,7 @@
 //! It runs on a thread of its own, beside the gateway. It never retries a failed sync: the kernel may have dropped the
 //! pages, and a second call would succeed without them. Records stay in the tail until they are durable in files.
 
-use crate::frame::{self, HEADER_BYTES, RECORD_BYTES_MAX};
+use crate::frame::{self, Address, HEADER_BYTES, RECORD_BYTES_MAX};
 use crate::recovery::Resume;
 use crate::scan::{HASH_OF_NOTHING, hash_record};
 use crate::segment::{PAGE_BYTES, SEGMENT_BYTES_MIN, SYNC_BYTES, SegmentHeader, SyncBlock, Trailer};
@@ -57,6 +57,7 @@ pub enum FlushError {
 #[derive(Clone, Copy, Debug)]
 struct Open {
     file_id: u32,
+    address: Address,
     segment_bytes: u64,
     /// End of what is durable.
     offset: u64,
@@ -126,6 +127,7 @@ impl<S: SegmentStore> Flusher<S> {
         }
         let open = resume.open.map(|at| Open {
             file_id: resume.file_id,
+            address: Address::of(resume.file_id),
             segment_bytes: at.segment_bytes,
             offset: at.offset,
             records_hash: at.records_hash,
@@ -233,7 +235,7 @@ impl<S: SegmentStore> Flusher<S> {
         Ok(gathered.records)
     }
 
-    /// Copies the next records into the buffer, each checked, then given this segment's number and a new checksum.
+    /// Copies the next records into the buffer, each checked, then given this segment's number.
     fn gather(&mut self, committed: u64, open: &Open) -> Result<Gathered, FlushError> {
         let mut found = Gathered {
             through: self.released,
@@ -257,15 +259,16 @@ impl<S: SegmentStore> Flusher<S> {
                 found.through += bytes as u64;
                 continue;
             }
-            // The second: a neighbour changed the length between the two looks.
-            if sequence != found.last_sequence + 1 || whole_bytes != bytes {
+            // The length: a neighbour changed it between the two looks.
+            let next = sequence == found.last_sequence + 1 && frame.header.file_id == 0;
+            if !next || whole_bytes != bytes {
                 return Err(FlushError::Tail);
             }
             if open.offset + (found.bytes + bytes + SYNC_BYTES) as u64 > end {
                 found.full = true;
                 break;
             }
-            frame::readdress(record, open.file_id);
+            open.address.put(record);
             found.records_hash = hash_record(found.records_hash, record);
             found.through += bytes as u64;
             found.last_sequence = sequence;
@@ -293,6 +296,9 @@ impl<S: SegmentStore> Flusher<S> {
             stated_sequence: self.last_sequence,
             ..open
         });
+        if open.offset > open.segment_bytes / 2 {
+            self.store.prepare(self.config.segment_bytes);
+        }
         self.last_sequence = gathered.last_sequence;
         self.words.store(word::FILE_OFFSET, open.offset + bytes as u64, Ordering::Relaxed);
         Ok(())
@@ -321,6 +327,7 @@ impl<S: SegmentStore> Flusher<S> {
         sync(&mut self.store, file_id)?;
         self.open = Some(Open {
             file_id,
+            address: Address::of(file_id),
             segment_bytes: config.segment_bytes,
             offset: PAGE_BYTES as u64,
             records_hash: HASH_OF_NOTHING,

@@ -1,7 +1,7 @@
 //! The frame of a record: 32 bytes of header, payload, zero padding to a multiple of 64.
 //!
 //! ```text
-//! 0   crc32c    u32  over bytes 8 … 32 + length: one run, so that one pass sums it where it lies
+//! 0   crc32c    u32  over all that follows byte 8, padding too: one run, summed where it lies in one pass
 //! 4   reserved  u32  0
 //! 8   length    u32  bytes of payload
 //! 12  type      u16  RecordType
@@ -87,8 +87,8 @@ pub enum Bad {
     /// The checksum is wrong.
     #[error("wrong checksum")]
     Checksum,
-    /// A reserved byte or the padding is not zero.
-    #[error("reserved or padding byte not zero at {0}")]
+    /// A reserved byte is not zero.
+    #[error("reserved byte not zero at {0}")]
     NotZero(usize),
     /// The sequence is over [`SEQUENCE_MAX`].
     #[error("impossible sequence {0}")]
@@ -101,7 +101,7 @@ pub const fn record_bytes(payload_bytes: usize) -> usize {
     (HEADER_BYTES + payload_bytes).next_multiple_of(ALIGN)
 }
 
-/// Writes a record into `out` and returns its bytes.
+/// Writes a record into `out` and returns its bytes. Its padding is zero, as [`crate::verify`] checks.
 ///
 /// # Panics
 /// When the payload is over [`PAYLOAD_BYTES_MAX`] or `out` is shorter than the record.
@@ -118,24 +118,47 @@ pub fn encode(header: &Header, payload: &[u8], out: &mut [u8]) -> usize {
     put_address(out, header.epoch, header.file_id);
     out[HEADER_BYTES..end].copy_from_slice(payload);
     out[end..].fill(0);
-    seal(out, end);
+    seal(out);
     bytes
 }
 
-/// Makes the whole record in `bytes` one of another segment.
-///
-/// # Panics
-/// When `bytes` is no record that [`decode`] took.
-pub(crate) fn readdress(bytes: &mut [u8], file_id: u32) {
-    let end = HEADER_BYTES + u32_at(bytes, field::LENGTH) as usize;
-    put_address(bytes, u32_at(bytes, field::EPOCH), file_id);
-    seal(bytes, end);
+/// Lengths that a record can have.
+const LENGTHS: usize = RECORD_BYTES_MAX / ALIGN;
+
+/// Makes records of the tail, whose `file_id` is 0, records of a segment, without summing them again: CRC-32C is linear, so
+/// two records that differ in their `file_id` alone have checksums whose difference depends on it and on their length.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Address {
+    file_id: u32,
+    /// The difference for a record of `(index + 1) × ALIGN` bytes.
+    differences: [u32; LENGTHS],
 }
 
-/// Sums what ends at `end` and writes the checksum, and the reserved bytes after it.
+impl Address {
+    pub(crate) fn of(file_id: u32) -> Self {
+        let (mut zeros, mut differences) = ([0; RECORD_BYTES_MAX], [0; LENGTHS]);
+        for (index, difference) in differences.iter_mut().enumerate() {
+            let summed = field::SUMMED..(index + 1) * ALIGN;
+            zeros[field::FILE_ID].fill(0);
+            let without = crc32c(&zeros[summed.clone()]);
+            zeros[field::FILE_ID].copy_from_slice(&file_id.to_le_bytes());
+            *difference = crc32c(&zeros[summed]) ^ without;
+        }
+        Self { file_id, differences }
+    }
+
+    /// Writes it into a whole record, whose `file_id` is 0.
+    pub(crate) fn put(&self, record: &mut [u8]) {
+        let crc = u32_at(record, field::CRC) ^ self.differences[record.len() / ALIGN - 1];
+        put_word(record, field::CRC.start, u64::from(crc));
+        put_address(record, u32_at(record, field::EPOCH), self.file_id);
+    }
+}
+
+/// Writes the checksum of a whole record, and the reserved bytes after it.
 #[inline]
-fn seal(record: &mut [u8], end: usize) {
-    let crc = crc32c(&record[field::SUMMED..end]);
+fn seal(record: &mut [u8]) {
+    let crc = crc32c(&record[field::SUMMED..]);
     put_word(record, field::CRC.start, u64::from(crc));
 }
 
@@ -152,7 +175,8 @@ pub(crate) fn stated_crc(record: &[u8]) -> &[u8] {
     &record[field::CRC]
 }
 
-/// Reads the record at the beginning of `bytes`; returns it and the bytes that it takes.
+/// Reads the record at the beginning of `bytes`; returns it and the bytes that it takes. Its padding is summed, and whether
+/// it is zero is looked at by [`crate::verify`] only.
 ///
 /// # Errors
 /// [`Bad`]. Never reads beyond `bytes`, whatever they are.
@@ -173,14 +197,11 @@ pub fn decode(bytes: &[u8]) -> Result<(Frame<'_>, usize), Bad> {
     let Some(record) = bytes.get(..total) else {
         return Err(Bad::Cut);
     };
-    if crc32c(&record[field::SUMMED..end]) != u32_at(head, field::CRC) {
+    if crc32c(&record[field::SUMMED..]) != u32_at(head, field::CRC) {
         return Err(Bad::Checksum);
     }
     if u32_at(head, field::RESERVED) != 0 {
         return Err(Bad::NotZero(field::RESERVED.start));
-    }
-    if let Some(index) = first_set(&record[end..]) {
-        return Err(Bad::NotZero(end + index));
     }
     let header = Header {
         record_type: u16_at(head, field::TYPE),
@@ -193,16 +214,6 @@ pub fn decode(bytes: &[u8]) -> Result<(Frame<'_>, usize), Bad> {
         return Err(Bad::Sequence(header.sequence));
     }
     Ok((Frame { header, payload: &record[HEADER_BYTES..end] }, total))
-}
-
-/// Index of the first byte that is not zero, looked for in words: payloads are whole words, and so is their padding.
-fn first_set(padding: &[u8]) -> Option<usize> {
-    let (words, rest) = padding.as_chunks::<8>();
-    let set = words.iter().fold(0, |set, word| set | u64::from_le_bytes(*word));
-    if set == 0 && rest.iter().all(|byte| *byte == 0) {
-        return None;
-    }
-    padding.iter().position(|byte| *byte != 0)
 }
 
 /// Bytes of the record whose header begins `head`, before it is checked; `None` when the length is impossible.
@@ -225,4 +236,24 @@ pub(crate) fn u32_at(bytes: &[u8], at: Range<usize>) -> u32 {
 #[inline]
 pub(crate) fn u64_at(bytes: &[u8], at: Range<usize>) -> u64 {
     u64::from_le_bytes(bytes[at].try_into().expect("eight bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_addressed_record_is_the_one_encoded_with_that_file_id() {
+        for payload_bytes in (0..=PAYLOAD_BYTES_MAX).step_by(8) {
+            for file_id in [0, 1, 2, 0x0102_0304, u32::MAX] {
+                let payload: Vec<u8> = (0..payload_bytes).map(|at| (at * 7 + 1) as u8).collect();
+                let header = Header { record_type: 5, version: 1, sequence: 1 << 40, epoch: 9, file_id: 0 };
+                let (mut record, mut expected) = ([0; RECORD_BYTES_MAX], [0; RECORD_BYTES_MAX]);
+                let bytes = encode(&header, &payload, &mut record);
+                Address::of(file_id).put(&mut record[..bytes]);
+                encode(&Header { file_id, ..header }, &payload, &mut expected);
+                assert_eq!(record, expected, "{payload_bytes} bytes, segment {file_id}");
+            }
+        }
+    }
 }

@@ -1,9 +1,9 @@
 //! The records: types reserved from the first version, and the payloads of those in use.
 
 use crate::frame::PAYLOAD_BYTES_MAX;
-use shm_layout::message::{Words128, kind_of};
 use shm_layout::message::execution::{Execution, ExecutionReport};
 use shm_layout::message::order::{OrderKind, OrderRequest};
+use shm_layout::message::{Words128, kind_of};
 use shm_layout::types::{ClOrdId, InstrumentId, Nanos, Price, Qty};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 

@@ -39,7 +39,7 @@ fn a_record_is_drawn_as_in_the_readme() {
         0x11, 0x10, 0x0f, 0x0e, 0x0d, 0x0c, 0x0b, 0x0a, // now_ns
         0, 0, 0, 0, 0, 0, 0, 0, // padding to 64
     ];
-    let crc = crc32c_by_hand(&expected[8..56]);
+    let crc = crc32c_by_hand(&expected[8..64]);
     expected[..4].copy_from_slice(&crc.to_le_bytes());
     let header = Header { record_type: record.record_type() as u16, version: 1, sequence: 7, epoch: 5, file_id: 2 };
     let mut bytes = [0xff; 64];

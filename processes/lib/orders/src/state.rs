@@ -282,9 +282,8 @@ impl OrdersState {
         let terminal = report.ord_status().is_terminal();
         match row {
             Some(row) => {
-                let mut next = *self.table.order(row);
-                fold(&mut next, report, exec_type).map_err(inconsistent)?;
-                self.write(row, next).map_err(|_| inconsistent("ClOrdID already in use"))?;
+                self.table.change(row, |order| fold(order, report, exec_type)).map_err(inconsistent)?;
+                self.rehash(row);
             }
             None if terminal => {}
             None => self.insert(first_heard(report, exec_type).map_err(inconsistent)?, report)?,
@@ -303,27 +302,11 @@ impl OrdersState {
     fn cancel_reject(&mut self, report: &ExecutionReport) -> Result<Applied, FoldError> {
         let inconsistent = |what| FoldError::Inconsistent { journal_sequence: report.journal_sequence, what };
         if let Some(row) = self.table.find(report.orig_cl_ord_id) {
-            let mut next = *self.table.order(row);
-            match OrderKind::from_u8(report.exec_type) {
-                Some(OrderKind::OrderCancelRequest) => {
-                    next.cancel = next.cancel.filter(|cancel| cancel.cl_ord_id != report.cl_ord_id);
-                }
-                Some(OrderKind::OrderCancelReplaceRequest) => {
-                    next.replace = next.replace.filter(|replace| replace.cl_ord_id != report.cl_ord_id);
-                }
-                _ => return Err(inconsistent("reject of neither a cancel nor a replace")),
-            }
-            agrees(&next, report).map_err(inconsistent)?;
-            self.write(row, next).map_err(|_| inconsistent("ClOrdID already in use"))?;
+            self.table.change(row, |order| refuse(order, report)).map_err(inconsistent)?;
+            self.rehash(row);
         }
         self.counts.cancel_rejects += 1;
         Ok(Applied::CancelReject { cl_ord_id: report.orig_cl_ord_id })
-    }
-
-    fn write(&mut self, row: Row, next: Order) -> Result<(), Insert> {
-        self.table.write(row, next)?;
-        self.rehash(row, &next);
-        Ok(())
     }
 
     fn insert(&mut self, order: Order, report: &ExecutionReport) -> Result<(), FoldError> {
@@ -333,12 +316,12 @@ impl OrdersState {
                 FoldError::Inconsistent { journal_sequence: report.journal_sequence, what: "ClOrdID already in use" }
             }
         })?;
-        self.rehash(row, &order);
+        self.rehash(row);
         Ok(())
     }
 
-    pub(crate) fn rehash(&mut self, row: Row, order: &Order) {
-        let new = hash::order(order);
+    pub(crate) fn rehash(&mut self, row: Row) {
+        let new = hash::order(self.table.order(row));
         let old = std::mem::replace(&mut self.row_hash[row.index()], new);
         self.sum = self.sum.wrapping_sub(old).wrapping_add(new);
     }
@@ -393,6 +376,20 @@ fn fold(next: &mut Order, report: &ExecutionReport, exec_type: ExecType) -> Resu
         _ => {}
     }
     settle(next, report, exec_type)?;
+    agrees(next, report)
+}
+
+/// Takes a refused request off an order.
+fn refuse(next: &mut Order, report: &ExecutionReport) -> Result<(), &'static str> {
+    match OrderKind::from_u8(report.exec_type) {
+        Some(OrderKind::OrderCancelRequest) => {
+            next.cancel = next.cancel.filter(|cancel| cancel.cl_ord_id != report.cl_ord_id);
+        }
+        Some(OrderKind::OrderCancelReplaceRequest) => {
+            next.replace = next.replace.filter(|replace| replace.cl_ord_id != report.cl_ord_id);
+        }
+        _ => return Err("reject of neither a cancel nor a replace"),
+    }
     agrees(next, report)
 }
 

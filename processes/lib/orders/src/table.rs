@@ -30,6 +30,18 @@ pub enum Insert {
     Duplicate,
 }
 
+impl From<Insert> for Illegal {
+    fn from(_: Insert) -> Self {
+        Self::ClOrdId
+    }
+}
+
+impl From<Insert> for &'static str {
+    fn from(_: Insert) -> Self {
+        "ClOrdID already in use"
+    }
+}
+
 /// End of a list, or no row.
 const NIL: u32 = u32::MAX;
 /// Ids that one order may be found by: its own, its previous, a pending cancel's, a pending replace's.
@@ -213,11 +225,11 @@ impl OrderTable {
     /// # Panics
     /// When the row holds no order.
     pub fn apply(&mut self, row: Row, event: &Event) -> Result<Outcome, Illegal> {
-        let mut next = *self.order(row);
-        let outcome = next.step(event)?;
-        next.check();
-        self.write(row, next).map_err(|_| Illegal::ClOrdId)?;
-        Ok(outcome)
+        self.change(row, |order| {
+            let outcome = order.step(event)?;
+            order.check();
+            Ok(outcome)
+        })
     }
 
     /// Writes the next state of the order of a row, and finds it by its new ids from now on.
@@ -228,27 +240,47 @@ impl OrderTable {
     /// # Panics
     /// When the row holds no order.
     pub fn write(&mut self, row: Row, next: Order) -> Result<(), Insert> {
-        let order = self.order(row);
-        let (was_terminal, old_ids, new_ids) = (order.is_terminal(), ids(order), ids(&next));
+        self.change(row, |order| {
+            *order = next;
+            Ok(())
+        })
+    }
+
+    /// Changes the order of a row where it lies, and finds it by its new ids from now on. On an error, of `change` or of
+    /// the table, the order is as it was.
+    ///
+    /// # Panics
+    /// When the row holds no order.
+    pub(crate) fn change<T, E: From<Insert>>(
+        &mut self,
+        row: Row,
+        change: impl FnOnce(&mut Order) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let order = self.rows[row.index()].as_mut().expect("row of an evicted order");
+        let before = *order;
+        let changed = change(order);
+        let (is_none, is_terminal, new_ids) = (order.cl_ord_id == ClOrdId::NONE, order.is_terminal(), ids(order));
+        let old_ids = ids(&before);
+        let taken = |id: &u64| self.find(ClOrdId(*id)).is_some_and(|other| other != row);
+        let refused = match changed {
+            Ok(_) if old_ids != new_ids && (is_none || new_ids.iter().any(taken)) => Err(Insert::Duplicate.into()),
+            changed => changed,
+        };
+        if refused.is_err() {
+            self.rows[row.index()] = Some(before);
+            return refused;
+        }
         if old_ids != new_ids {
-            let taken = |id: &u64| self.find(ClOrdId(*id)).is_some_and(|other| other != row);
-            if next.cl_ord_id == ClOrdId::NONE || new_ids.iter().any(taken) {
-                return Err(Insert::Duplicate);
-            }
             old_ids.iter().filter(|id| !new_ids.contains(id)).for_each(|id| self.remove_key(*id));
             new_ids.iter().filter(|id| !old_ids.contains(id)).for_each(|id| self.add_key(*id, row.0));
         }
-        if was_terminal != next.is_terminal() {
-            let (from, to) = if next.is_terminal() {
-                (&mut self.live, &mut self.terminal)
-            } else {
-                (&mut self.terminal, &mut self.live)
-            };
+        if before.is_terminal() != is_terminal {
+            let (from, to) =
+                if is_terminal { (&mut self.live, &mut self.terminal) } else { (&mut self.terminal, &mut self.live) };
             unlink(from, &mut self.links, row.0);
             push(to, &mut self.links, row.0);
         }
-        self.rows[row.index()] = Some(next);
-        Ok(())
+        refused
     }
 
     fn evict(&mut self, row: Row) {
