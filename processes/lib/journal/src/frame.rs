@@ -171,8 +171,9 @@ fn put_word(record: &mut [u8], at: usize, word: u64) {
 }
 
 /// The checksum that a record states: what the hash of a segment's records is made of.
-pub(crate) fn stated_crc(record: &[u8]) -> &[u8] {
-    &record[field::CRC]
+#[inline]
+pub(crate) fn stated_crc(record: &[u8]) -> u32 {
+    u32_at(record, field::CRC)
 }
 
 /// Reads the record at the beginning of `bytes`; returns it and the bytes that it takes. Its padding is summed, and whether

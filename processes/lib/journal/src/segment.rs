@@ -59,7 +59,7 @@ pub struct Trailer {
     pub last_sequence: u64,
     /// Offset after its last record.
     pub records_end: u64,
-    /// FNV-1a of the `crc32c` fields of every record and sync block, in order.
+    /// Hash of the `crc32c` fields of every record and sync block, in order: FNV-1a over units of 32 bits.
     pub records_hash: u64,
     /// As in the header: a link of the chain.
     pub previous_trailer_hash: u64,

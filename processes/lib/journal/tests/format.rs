@@ -215,14 +215,12 @@ fn a_trailer_states_the_hash_of_the_records_checksums() {
     let bytes = segments[0].1;
     let trailer = &bytes[3 * PAGE_BYTES..];
     let end = u64::from_le_bytes(trailer[24..32].try_into().unwrap()) as usize;
-    // Every record and sync block lies on 64 bytes and states its length at 8: FNV-1a of the four bytes at 0 of each.
+    // Every record and sync block lies on 64 bytes and states its length at 8. FNV-1a with the four bytes at 0 as its unit.
     let (mut at, mut hash, mut count) = (PAGE_BYTES, 0xcbf2_9ce4_8422_2325_u64, 0);
     while at < end {
-        let length = u32::from_le_bytes(bytes[at + 8..at + 12].try_into().unwrap()) as usize;
-        for byte in &bytes[at..at + 4] {
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-        at += (32 + length).next_multiple_of(64);
+        let [crc, length] = [0, 8].map(|field| u32::from_le_bytes(bytes[at + field..][..4].try_into().unwrap()));
+        hash = (hash ^ u64::from(crc)).wrapping_mul(0x0100_0000_01b3);
+        at += (32 + length as usize).next_multiple_of(64);
         count += 1;
     }
     assert!(at == end && count > 20, "{count} records and blocks");

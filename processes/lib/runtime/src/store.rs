@@ -21,8 +21,8 @@ use std::thread::JoinHandle;
 
 /// Name of the file that becomes the next segment.
 const SPARE_NAME: &str = "next.zeros";
-/// Zeros in one write and sync: what another file's sync may have to wait for.
-const FILL_BYTES: usize = 1 << 20;
+/// Zeros in one write, and of a spare in one sync: what the open segment's sync may have to wait for.
+const FILL_BYTES: usize = 2 << 20;
 
 /// Segments in a directory. The one that was used last stays open.
 #[derive(Debug)]
@@ -112,7 +112,9 @@ impl SegmentStore for FileStore {
         let flag = Arc::clone(&stop);
         let work = move || {
             let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)?;
-            fill(&file, bytes, &flag)?;
+            fill(&file, bytes, |file| {
+                if flag.load(Ordering::Relaxed) { Err(io::ErrorKind::Interrupted.into()) } else { file.sync_data() }
+            })?;
             Ok(file)
         };
         let thread = std::thread::Builder::new().name("next-segment".to_owned()).spawn(work);
@@ -165,7 +167,7 @@ fn make_segment(path: &Path, bytes: u64) -> Result<File, StoreError> {
         }
         Err(error) => return Err(store_error(error)),
     };
-    if let Err(error) = fill(&file, bytes, &AtomicBool::new(false)) {
+    if let Err(error) = fill(&file, bytes, |_| Ok(())) {
         if is_new {
             // Half a segment would hold the very space that is missing.
             let _ = std::fs::remove_file(path);
@@ -175,19 +177,16 @@ fn make_segment(path: &Path, bytes: u64) -> Result<File, StoreError> {
     Ok(file)
 }
 
-/// Allocates `bytes` bytes, writes zeros over them and syncs, a piece at a time; ends early on `stop`.
-fn fill(file: &File, bytes: u64, stop: &AtomicBool) -> io::Result<()> {
+/// Allocates `bytes` bytes, writes zeros over them with `between` after each piece, and syncs.
+fn fill(file: &File, bytes: u64, between: impl Fn(&File) -> io::Result<()>) -> io::Result<()> {
     // First all the space, so that there is too little of it before anything was written.
     allocate(file, bytes)?;
     let zeros = vec![0; FILL_BYTES];
     let mut offset = 0;
     while offset < bytes {
-        if stop.load(Ordering::Relaxed) {
-            return Err(io::ErrorKind::Interrupted.into());
-        }
         let piece = zeros.len().min(usize::try_from(bytes - offset).unwrap_or(usize::MAX));
         file.write_all_at(&zeros[..piece], offset)?;
-        file.sync_data()?;
+        between(file)?;
         offset += piece as u64;
     }
     file.sync_all()
