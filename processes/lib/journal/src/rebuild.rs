@@ -8,7 +8,7 @@ use shm_layout::message::execution::{Checkpoint, Execution, ExecutionKind};
 use shm_layout::message::order::OrderRequest;
 use shm_layout::message::{BadMessage, Words128};
 use shm_layout::types::{ClOrdId, Role};
-use zerocopy::transmute;
+use zerocopy::{FromBytes, transmute};
 
 /// How far to fold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -117,9 +117,10 @@ fn fold_entry(
             let intent: Intent = payload_of(payload, number).map_err(bad)?;
             fold_request(sequence, &intent.request, intent.user_ref_num, rebuilt)?;
         }
-        Some(number @ (RecordType::Execution | RecordType::CancelReject)) => {
-            let execution: ExecutionRecord = payload_of(payload, number).map_err(bad)?;
-            fold_execution(sequence, &execution, state, rebuilt)?;
+        Some(RecordType::Execution | RecordType::CancelReject) if payload.len() == size_of::<ExecutionRecord>() => {
+            let report = Words128::read_from_prefix(payload);
+            let (report, _) = report.expect("an execution record begins with its report");
+            fold_execution(sequence, &report, state, rebuilt)?;
         }
         // They change nothing here; their length is still theirs.
         Some(RecordType::Sent) if payload.len() == size_of::<Sent>() => {}
@@ -147,7 +148,7 @@ pub fn fold(
         Record::Intent(intent) => fold_request(sequence, &intent.request, intent.user_ref_num, rebuilt)?,
         Record::Adopted(adopted) => fold_request(sequence, &adopted.request, adopted.user_ref_num, rebuilt)?,
         Record::Execution(execution) | Record::CancelReject(execution) => {
-            fold_execution(sequence, execution, state, rebuilt)?;
+            fold_execution(sequence, &transmute!(execution.report), state, rebuilt)?;
         }
         Record::Checkpoint(checkpoint) => {
             let message = Checkpoint {
@@ -202,16 +203,17 @@ fn fold_request(
 /// What was published of an order.
 fn fold_execution(
     sequence: u64,
-    execution: &ExecutionRecord,
+    report: &Words128,
     state: &mut OrdersState,
     rebuilt: &mut Rebuilt,
 ) -> Result<(), RebuildError> {
-    let words: Words128 = transmute!(execution.report);
-    let message = Execution::decode(&words).map_err(|bad| RebuildError::Message { sequence, bad })?;
+    let message = Execution::decode(report).map_err(|bad| RebuildError::Message { sequence, bad })?;
     if message.journal_sequence() != sequence {
         return Err(RebuildError::Payload(sequence));
     }
-    note_id(execution.report.strategy_id, execution.report.cl_ord_id, rebuilt);
+    if let Execution::Report(report) | Execution::CancelReject(report) = &message {
+        note_id(report.strategy_id, report.cl_ord_id, rebuilt);
+    }
     state.apply(&message)?;
     Ok(())
 }

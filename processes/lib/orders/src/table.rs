@@ -84,6 +84,8 @@ pub struct OrderTable {
     free: List,
     /// Open addressing, linear probing, deletion by shifting back; at most half full.
     keys: Box<[Key]>,
+    /// What is left of a 64-bit product to index `keys`.
+    keys_shift: u32,
 }
 
 impl OrderTable {
@@ -103,6 +105,7 @@ impl OrderTable {
             terminal: EMPTY,
             free: EMPTY,
             keys: vec![NO_KEY; keys].into(),
+            keys_shift: 64 - keys.trailing_zeros(),
         };
         for row in 0..capacity as u32 {
             push(&mut table.free, &mut table.links, row);
@@ -197,7 +200,7 @@ impl OrderTable {
     /// [`Insert`]; nothing was changed.
     pub fn insert(&mut self, order: Order) -> Result<Row, Insert> {
         let ids = ids(&order);
-        if order.cl_ord_id == ClOrdId::NONE || ids.iter().any(|id| self.find(ClOrdId(*id)).is_some()) {
+        if order.cl_ord_id == ClOrdId::NONE || ids.iter().any(|id| self.is_named(*id)) {
             return Err(Insert::Duplicate);
         }
         if self.free.count == 0 {
@@ -294,7 +297,12 @@ impl OrderTable {
 
     /// Where a probe for `id` begins: Fibonacci hashing, because ids of one strategy differ in their low bits only.
     fn home(&self, id: u64) -> usize {
-        (id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - self.keys.len().trailing_zeros())) as usize
+        (id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.keys_shift) as usize
+    }
+
+    #[inline]
+    fn is_named(&self, id: u64) -> bool {
+        id != 0 && self.keys[self.slot_of(id)].id == id
     }
 
     /// The slot that holds `id`, or the empty one where its probe ends.
