@@ -155,6 +155,7 @@ impl SharedWords {
     ///
     /// # Panics
     /// When the words are not all in view or the view is read-only.
+    #[inline]
     pub fn store_bytes(&self, index: usize, bytes: &[u8]) {
         let words = bytes.len() / 8;
         let end = index.checked_add(words).expect("store end overflows");
@@ -164,6 +165,23 @@ impl SharedWords {
             // SAFETY: the last word of the run was just checked to be in view.
             let word = unsafe { self.word_unchecked(index + offset) };
             word.store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// Loads words as bytes in memory order from the word at `index` on, relaxed; bytes of `out` after its last whole eight
+    /// are left.
+    ///
+    /// # Panics
+    /// When the words are not all in view.
+    #[inline]
+    pub fn load_bytes(&self, index: usize, out: &mut [u8]) {
+        let words = out.len() / 8;
+        let end = index.checked_add(words).expect("load end overflows");
+        assert!(end <= self.words, "load of {index}..{end} of {} words", self.words);
+        for (offset, chunk) in out.chunks_exact_mut(8).enumerate() {
+            // SAFETY: the last word of the run was just checked to be in view.
+            let word = unsafe { self.word_unchecked(index + offset) };
+            chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_le_bytes());
         }
     }
 

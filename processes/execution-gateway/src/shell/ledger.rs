@@ -13,8 +13,8 @@ use runtime::store::{FileStore, read_segments};
 use shm_layout::ring::sync::{Ordering, SharedWords};
 use shm_layout::types::fnv1a64;
 
-/// Most bytes of records in one write and sync.
-const BATCH_BYTES: usize = 256 << 10;
+/// Most bytes of records in one write and sync: what a stalled disk left behind is caught up in few of them.
+const BATCH_BYTES: usize = 1 << 20;
 
 /// A journal, ready to be continued.
 pub(super) struct Ledger {

@@ -3,14 +3,14 @@
 //! It runs on a thread of its own, beside the gateway. It never retries a failed sync: the kernel may have dropped the
 //! pages, and a second call would succeed without them. Records stay in the tail until they are durable in files.
 
-use crate::frame::{self, HEADER_BYTES, Header, RECORD_BYTES_MAX};
+use crate::frame::{self, Address, HEADER_BYTES, RECORD_BYTES_MAX};
 use crate::recovery::Resume;
-use crate::scan::HASH_OF_NOTHING;
+use crate::scan::{HASH_OF_NOTHING, hash_record};
 use crate::segment::{PAGE_BYTES, SEGMENT_BYTES_MIN, SYNC_BYTES, SegmentHeader, SyncBlock, Trailer};
 use crate::store::{SegmentStore, StoreError};
 use crate::tail::{self, BadTail, TailState, word};
 use shm_layout::ring::sync::{Ordering, SharedWords};
-use shm_layout::types::{Nanos, fnv1a64_more};
+use shm_layout::types::Nanos;
 
 /// What the header of a segment states, and the sizes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,6 +57,7 @@ pub enum FlushError {
 #[derive(Clone, Copy, Debug)]
 struct Open {
     file_id: u32,
+    address: Address,
     segment_bytes: u64,
     /// End of what is durable.
     offset: u64,
@@ -81,7 +82,8 @@ pub struct Flusher<S> {
     last_sequence: u64,
     /// Of the tail: below it everything is durable in files.
     released: u64,
-    buffer: Vec<u8>,
+    /// A batch, and the sync block after it.
+    buffer: Box<[u8]>,
     failed: Option<FlushError>,
 }
 
@@ -91,6 +93,10 @@ struct Gathered {
     through: u64,
     last_sequence: u64,
     records: usize,
+    /// Bytes of them in the buffer.
+    bytes: usize,
+    /// Hash of the segment's records through them.
+    records_hash: u64,
     /// The next record does not fit the segment.
     full: bool,
 }
@@ -121,6 +127,7 @@ impl<S: SegmentStore> Flusher<S> {
         }
         let open = resume.open.map(|at| Open {
             file_id: resume.file_id,
+            address: Address::of(resume.file_id),
             segment_bytes: at.segment_bytes,
             offset: at.offset,
             records_hash: at.records_hash,
@@ -130,7 +137,7 @@ impl<S: SegmentStore> Flusher<S> {
         });
         words.store(word::STATE, TailState::Flowing as u64, Ordering::Release);
         words.store(word::DURABLE_SEQUENCE, resume.last_sequence, Ordering::Release);
-        let buffer = Vec::with_capacity(config.batch_bytes.max(RECORD_BYTES_MAX) + RECORD_BYTES_MAX + SYNC_BYTES);
+        let buffer = vec![0; config.batch_bytes.max(RECORD_BYTES_MAX) + RECORD_BYTES_MAX + SYNC_BYTES].into();
         Ok(Self {
             words,
             capacity,
@@ -228,37 +235,45 @@ impl<S: SegmentStore> Flusher<S> {
         Ok(gathered.records)
     }
 
-    /// Copies the next records into the buffer, with this segment's number and a new checksum.
+    /// Copies the next records into the buffer, each checked, then given this segment's number.
     fn gather(&mut self, committed: u64, open: &Open) -> Result<Gathered, FlushError> {
-        self.buffer.clear();
-        let mut found = Gathered { through: self.released, last_sequence: self.last_sequence, records: 0, full: false };
+        let mut found = Gathered {
+            through: self.released,
+            last_sequence: self.last_sequence,
+            records: 0,
+            bytes: 0,
+            records_hash: open.records_hash,
+            full: false,
+        };
         let end = open.segment_bytes - PAGE_BYTES as u64;
-        while found.through < committed && self.buffer.len() < self.config.batch_bytes {
-            let mut record = [0; RECORD_BYTES_MAX];
-            let (head, _) = record.split_first_chunk_mut::<HEADER_BYTES>().expect("a record is longer than its header");
-            tail::copy_out(&self.words, self.capacity, found.through, head);
-            let bytes = frame::announced_bytes(head).ok_or(FlushError::Tail)?;
-            tail::copy_out(&self.words, self.capacity, found.through, &mut record[..bytes]);
-            let (frame, _) = frame::decode(&record[..bytes]).map_err(|_| FlushError::Tail)?;
-            if frame.header.sequence <= self.last_sequence {
+        while found.through < committed && found.bytes < self.config.batch_bytes {
+            let mut head = [0; HEADER_BYTES];
+            tail::copy_out(&self.words, self.capacity, found.through, &mut head);
+            let bytes = frame::announced_bytes(&head).ok_or(FlushError::Tail)?;
+            let record = &mut self.buffer[found.bytes..found.bytes + bytes];
+            tail::copy_out(&self.words, self.capacity, found.through, record);
+            let (frame, whole_bytes) = frame::decode(record).map_err(|_| FlushError::Tail)?;
+            let sequence = frame.header.sequence;
+            if sequence <= self.last_sequence {
                 // In the file already: the last flusher died between the sync and the release.
                 found.through += bytes as u64;
                 continue;
             }
-            if frame.header.sequence != found.last_sequence + 1 {
+            // The length: a neighbour changed it between the two looks.
+            let next = sequence == found.last_sequence + 1 && frame.header.file_id == 0;
+            if !next || whole_bytes != bytes {
                 return Err(FlushError::Tail);
             }
-            if open.offset + (self.buffer.len() + bytes + SYNC_BYTES) as u64 > end {
+            if open.offset + (found.bytes + bytes + SYNC_BYTES) as u64 > end {
                 found.full = true;
                 break;
             }
-            let header = Header { file_id: open.file_id, ..frame.header };
-            let start = self.buffer.len();
-            self.buffer.resize(start + bytes, 0);
-            frame::encode(&header, frame.payload, &mut self.buffer[start..]);
+            open.address.put(record);
+            found.records_hash = hash_record(found.records_hash, record);
             found.through += bytes as u64;
-            found.last_sequence = header.sequence;
+            found.last_sequence = sequence;
             found.records += 1;
+            found.bytes += bytes;
         }
         Ok(found)
     }
@@ -270,17 +285,22 @@ impl<S: SegmentStore> Flusher<S> {
             committed_sequence: self.last_sequence,
             boot_stamp: open.boot_stamp,
         };
-        self.buffer.extend(block.encode(gathered.last_sequence, self.config.epoch, open.file_id));
-        write_all(&mut self.store, open.file_id, open.offset, &self.buffer)?;
+        let block = block.encode(gathered.last_sequence, self.config.epoch, open.file_id);
+        let bytes = gathered.bytes + SYNC_BYTES;
+        self.buffer[gathered.bytes..bytes].copy_from_slice(&block);
+        write_all(&mut self.store, open.file_id, open.offset, &self.buffer[..bytes])?;
         sync(&mut self.store, open.file_id)?;
         self.open = Some(Open {
-            offset: open.offset + self.buffer.len() as u64,
-            records_hash: fnv1a64_more(open.records_hash, &self.buffer),
+            offset: open.offset + bytes as u64,
+            records_hash: hash_record(gathered.records_hash, &block),
             stated_sequence: self.last_sequence,
             ..open
         });
+        if open.offset > open.segment_bytes / 2 {
+            self.store.prepare(self.config.segment_bytes);
+        }
         self.last_sequence = gathered.last_sequence;
-        self.words.store(word::FILE_OFFSET, open.offset + self.buffer.len() as u64, Ordering::Relaxed);
+        self.words.store(word::FILE_OFFSET, open.offset + bytes as u64, Ordering::Relaxed);
         Ok(())
     }
 
@@ -307,6 +327,7 @@ impl<S: SegmentStore> Flusher<S> {
         sync(&mut self.store, file_id)?;
         self.open = Some(Open {
             file_id,
+            address: Address::of(file_id),
             segment_bytes: config.segment_bytes,
             offset: PAGE_BYTES as u64,
             records_hash: HASH_OF_NOTHING,

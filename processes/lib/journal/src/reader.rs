@@ -152,6 +152,7 @@ impl<'a> Entries<'a> {
         self.end.is_none()
     }
 
+    #[inline]
     fn next_in_file(&mut self) -> Option<Entry<'a>> {
         loop {
             if self.end.is_some() {
@@ -181,6 +182,7 @@ impl<'a> Entries<'a> {
         }
     }
 
+    #[inline(never)]
     fn next_in_tail(&mut self) -> Option<Entry<'a>> {
         loop {
             if self.end.is_some() {
@@ -216,6 +218,7 @@ impl<'a> Entries<'a> {
 impl<'a> Iterator for Entries<'a> {
     type Item = Entry<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Entry<'a>> {
         self.next_in_file().or_else(|| self.next_in_tail())
     }

@@ -1,13 +1,14 @@
 //! Folds a journal into an `OrdersState`: what a restarting strategy, risk or gateway starts from.
 
-use crate::reader::{End, Journal};
-use crate::record::{Fence, Record};
+use crate::frame;
+use crate::reader::{End, Entry, Journal};
+use crate::record::{ExecutionRecord, Fence, Intent, Record, RecordType, Sent, VenueMessage, payload_of};
 use orders::{Applied, FoldError, OrdersState};
 use shm_layout::message::execution::{Checkpoint, Execution, ExecutionKind};
 use shm_layout::message::order::OrderRequest;
 use shm_layout::message::{BadMessage, Words128};
 use shm_layout::types::{ClOrdId, Role};
-use zerocopy::transmute;
+use zerocopy::{FromBytes, transmute};
 
 /// How far to fold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,13 +84,12 @@ pub fn rebuild(journal: &Journal<'_>, state: &mut OrdersState, through: Through)
         if matches!(through, Through::Sequence(last) if sequence > last) {
             return Ok(rebuilt);
         }
-        let record = entry.record().map_err(|_| RebuildError::Payload(sequence))?;
-        fold(sequence, &record, state, &mut rebuilt)?;
+        let fence = fold_entry(&entry, state, &mut rebuilt)?;
         rebuilt.through_journal_sequence = sequence;
-        if let (Record::Fence(fence), Through::Fence(role, index, epoch)) = (&record, through)
+        if let (Some(fence), Through::Fence(role, index, epoch)) = (fence, through)
             && (fence.role, fence.index, fence.epoch) == (role as u8, index, epoch)
         {
-            rebuilt.fence = Some(*fence);
+            rebuilt.fence = Some(fence);
             return Ok(rebuilt);
         }
     }
@@ -102,6 +102,38 @@ pub fn rebuild(journal: &Journal<'_>, state: &mut OrdersState, through: Through)
     }
 }
 
+/// Folds one entry. The four types that make up a journal are read where they lie: a [`Record`] has room for a fence, and
+/// would be copied whole for each of them.
+fn fold_entry(
+    entry: &Entry<'_>,
+    state: &mut OrdersState,
+    rebuilt: &mut Rebuilt,
+) -> Result<Option<Fence>, RebuildError> {
+    let (sequence, header, payload) = (entry.header.sequence, &entry.header, entry.payload);
+    let bad = |_| RebuildError::Payload(sequence);
+    let known = RecordType::from_u16(header.record_type).filter(|_| header.version == frame::VERSION);
+    match known {
+        Some(number @ RecordType::Intent) => {
+            let intent: Intent = payload_of(payload, number).map_err(bad)?;
+            fold_request(sequence, &intent.request, intent.user_ref_num, rebuilt)?;
+        }
+        Some(RecordType::Execution | RecordType::CancelReject) if payload.len() == size_of::<ExecutionRecord>() => {
+            let report = Words128::read_from_prefix(payload);
+            let (report, _) = report.expect("an execution record begins with its report");
+            fold_execution(sequence, &report, state, rebuilt)?;
+        }
+        // They change nothing here; their length is still theirs.
+        Some(RecordType::Sent) if payload.len() == size_of::<Sent>() => {}
+        Some(RecordType::VenueMessage) if payload.len() == size_of::<VenueMessage>() => {}
+        _ => {
+            let record = entry.record().map_err(bad)?;
+            fold(sequence, &record, state, rebuilt)?;
+            return Ok(if let Record::Fence(fence) = record { Some(fence) } else { None });
+        }
+    }
+    Ok(None)
+}
+
 /// Folds one record.
 ///
 /// # Errors
@@ -112,24 +144,11 @@ pub fn fold(
     state: &mut OrdersState,
     rebuilt: &mut Rebuilt,
 ) -> Result<(), RebuildError> {
-    let bad = |bad| RebuildError::Message { sequence, bad };
     match record {
-        Record::Intent(intent) => {
-            note(&OrderRequest::decode(&intent.request).map_err(bad)?, rebuilt);
-            rebuilt.last_user_ref_num = rebuilt.last_user_ref_num.max(intent.user_ref_num);
-        }
-        Record::Adopted(adopted) => {
-            note(&OrderRequest::decode(&adopted.request).map_err(bad)?, rebuilt);
-            rebuilt.last_user_ref_num = rebuilt.last_user_ref_num.max(adopted.user_ref_num);
-        }
+        Record::Intent(intent) => fold_request(sequence, &intent.request, intent.user_ref_num, rebuilt)?,
+        Record::Adopted(adopted) => fold_request(sequence, &adopted.request, adopted.user_ref_num, rebuilt)?,
         Record::Execution(execution) | Record::CancelReject(execution) => {
-            let words: Words128 = transmute!(execution.report);
-            let message = Execution::decode(&words).map_err(bad)?;
-            if message.journal_sequence() != sequence {
-                return Err(RebuildError::Payload(sequence));
-            }
-            note_id(execution.report.strategy_id, execution.report.cl_ord_id, rebuilt);
-            state.apply(&message)?;
+            fold_execution(sequence, &transmute!(execution.report), state, rebuilt)?;
         }
         Record::Checkpoint(checkpoint) => {
             let message = Checkpoint {
@@ -165,12 +184,38 @@ pub fn fold(
 }
 
 /// A request that reached the gateway, whatever became of it.
-fn note(request: &OrderRequest, rebuilt: &mut Rebuilt) {
+fn fold_request(
+    sequence: u64,
+    request: &Words128,
+    user_ref_num: u32,
+    rebuilt: &mut Rebuilt,
+) -> Result<(), RebuildError> {
+    let request = OrderRequest::decode(request).map_err(|bad| RebuildError::Message { sequence, bad })?;
     let header = request.header();
     note_id(header.strategy_id, header.cl_ord_id, rebuilt);
     if let Some(last) = rebuilt.last_intent_sequences.get_mut(usize::from(header.strategy_id)) {
         *last = (*last).max(request.intent_sequence());
     }
+    rebuilt.last_user_ref_num = rebuilt.last_user_ref_num.max(user_ref_num);
+    Ok(())
+}
+
+/// What was published of an order.
+fn fold_execution(
+    sequence: u64,
+    report: &Words128,
+    state: &mut OrdersState,
+    rebuilt: &mut Rebuilt,
+) -> Result<(), RebuildError> {
+    let message = Execution::decode(report).map_err(|bad| RebuildError::Message { sequence, bad })?;
+    if message.journal_sequence() != sequence {
+        return Err(RebuildError::Payload(sequence));
+    }
+    if let Execution::Report(report) | Execution::CancelReject(report) = &message {
+        note_id(report.strategy_id, report.cl_ord_id, rebuilt);
+    }
+    state.apply(&message)?;
+    Ok(())
 }
 
 fn note_id(strategy: u16, id: ClOrdId, rebuilt: &mut Rebuilt) {

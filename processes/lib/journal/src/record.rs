@@ -1,9 +1,9 @@
 //! The records: types reserved from the first version, and the payloads of those in use.
 
 use crate::frame::PAYLOAD_BYTES_MAX;
-use shm_layout::message::Words128;
 use shm_layout::message::execution::{Execution, ExecutionReport};
-use shm_layout::message::order::OrderRequest;
+use shm_layout::message::order::{OrderKind, OrderRequest};
+use shm_layout::message::{Words128, kind_of};
 use shm_layout::types::{ClOrdId, InstrumentId, Nanos, Price, Qty};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -74,10 +74,40 @@ impl RecordType {
 
     /// The type of a header's number.
     #[must_use]
-    pub fn from_u16(value: u16) -> Option<Self> {
-        Self::ALL.into_iter().find(|record_type| *record_type as u16 == value)
+    pub const fn from_u16(value: u16) -> Option<Self> {
+        Some(match value {
+            1 => Self::Intent,
+            2 => Self::Sent,
+            3 => Self::NotSent,
+            4 => Self::VenueMessage,
+            5 => Self::Execution,
+            6 => Self::CancelReject,
+            7 => Self::Fence,
+            8 => Self::Kill,
+            9 => Self::ArmChange,
+            10 => Self::Checkpoint,
+            11 => Self::SessionEvent,
+            12 => Self::Config,
+            13 => Self::StartOfDayPosition,
+            14 => Self::LimitVersion,
+            15 => Self::Term,
+            16 => Self::Adopted,
+            17 => Self::ReplicaMark,
+            0x7fff => Self::Sync,
+            _ => return None,
+        })
     }
 }
+
+// The numbers above are those of the variants.
+const _: () = {
+    let mut index = 0;
+    while index < RecordType::ALL.len() {
+        let number = RecordType::ALL[index] as u16;
+        assert!(matches!(RecordType::from_u16(number), Some(found) if found as u16 == number));
+        index += 1;
+    }
+};
 
 /// A payload: fixed layout, no padding, every byte pattern readable.
 macro_rules! payload {
@@ -372,6 +402,11 @@ pub enum Record {
     Reserved(u16),
 }
 
+/// Reads a payload of a type; its length must be the type's.
+pub(crate) fn payload_of<T: FromBytes>(payload: &[u8], number: RecordType) -> Result<T, BadPayload> {
+    T::read_from_bytes(payload).map_err(|_| BadPayload { record_type: number as u16, bytes: payload.len() })
+}
+
 /// A payload that does not fit its type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("payload of {bytes} bytes is not one of record type {record_type}")]
@@ -434,26 +469,22 @@ impl Record {
     /// # Errors
     /// [`BadPayload`] when its length is not that of its type.
     pub fn decode(record_type: u16, version: u16, payload: &[u8]) -> Result<Self, BadPayload> {
-        fn read<T: FromBytes>(payload: &[u8], number: RecordType) -> Result<T, BadPayload> {
-            let bad = BadPayload { record_type: number as u16, bytes: payload.len() };
-            T::read_from_bytes(payload).map_err(|_| bad)
-        }
         let known = RecordType::from_u16(record_type).filter(|_| version == crate::frame::VERSION);
         Ok(match known {
-            Some(number @ RecordType::Intent) => Self::Intent(read(payload, number)?),
-            Some(number @ RecordType::Sent) => Self::Sent(read(payload, number)?),
-            Some(number @ RecordType::NotSent) => Self::NotSent(read(payload, number)?),
-            Some(number @ RecordType::VenueMessage) => Self::VenueMessage(read(payload, number)?),
-            Some(number @ RecordType::Execution) => Self::Execution(read(payload, number)?),
-            Some(number @ RecordType::CancelReject) => Self::CancelReject(read(payload, number)?),
-            Some(number @ RecordType::Fence) => Self::Fence(read(payload, number)?),
-            Some(number @ RecordType::Kill) => Self::Kill(read(payload, number)?),
-            Some(number @ RecordType::ArmChange) => Self::ArmChange(read(payload, number)?),
-            Some(number @ RecordType::Checkpoint) => Self::Checkpoint(read(payload, number)?),
-            Some(number @ RecordType::SessionEvent) => Self::SessionEvent(read(payload, number)?),
-            Some(number @ RecordType::Config) => Self::Config(read(payload, number)?),
-            Some(number @ RecordType::StartOfDayPosition) => Self::StartOfDayPosition(read(payload, number)?),
-            Some(number @ RecordType::Adopted) => Self::Adopted(read(payload, number)?),
+            Some(number @ RecordType::Intent) => Self::Intent(payload_of(payload, number)?),
+            Some(number @ RecordType::Sent) => Self::Sent(payload_of(payload, number)?),
+            Some(number @ RecordType::NotSent) => Self::NotSent(payload_of(payload, number)?),
+            Some(number @ RecordType::VenueMessage) => Self::VenueMessage(payload_of(payload, number)?),
+            Some(number @ RecordType::Execution) => Self::Execution(payload_of(payload, number)?),
+            Some(number @ RecordType::CancelReject) => Self::CancelReject(payload_of(payload, number)?),
+            Some(number @ RecordType::Fence) => Self::Fence(payload_of(payload, number)?),
+            Some(number @ RecordType::Kill) => Self::Kill(payload_of(payload, number)?),
+            Some(number @ RecordType::ArmChange) => Self::ArmChange(payload_of(payload, number)?),
+            Some(number @ RecordType::Checkpoint) => Self::Checkpoint(payload_of(payload, number)?),
+            Some(number @ RecordType::SessionEvent) => Self::SessionEvent(payload_of(payload, number)?),
+            Some(number @ RecordType::Config) => Self::Config(payload_of(payload, number)?),
+            Some(number @ RecordType::StartOfDayPosition) => Self::StartOfDayPosition(payload_of(payload, number)?),
+            Some(number @ RecordType::Adopted) => Self::Adopted(payload_of(payload, number)?),
             Some(RecordType::LimitVersion | RecordType::Term | RecordType::ReplicaMark | RecordType::Sync) | None => {
                 Self::Reserved(record_type)
             }
@@ -480,9 +511,7 @@ impl Record {
     #[must_use]
     pub fn opens_risk(&self) -> bool {
         match self {
-            Self::Intent(intent) => {
-                !matches!(OrderRequest::decode(&intent.request), Ok(OrderRequest::OrderCancelRequest(_)))
-            }
+            Self::Intent(intent) => kind_of(intent.request[0]) != OrderKind::OrderCancelRequest as u8,
             _ => false,
         }
     }

@@ -214,7 +214,7 @@ pub struct ResumeOpen {
     pub segment_bytes: u64,
     /// Where the next record goes.
     pub offset: u64,
-    /// FNV-1a of the records before it.
+    /// Hash of the records before it.
     pub records_hash: u64,
     /// As in its header.
     pub previous_trailer_hash: u64,

@@ -9,7 +9,7 @@ pub const PAGE_BYTES: usize = 4096;
 /// Smallest segment: both pages, the largest record, and a sync block.
 pub const SEGMENT_BYTES_MIN: u64 = (2 * PAGE_BYTES + frame::RECORD_BYTES_MAX + ALIGN) as u64;
 /// Version of the file format.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// First bytes of a segment.
 pub const HEADER_MAGIC: [u8; 8] = *b"TKWJRNL\x01";
 /// First bytes of a trailer.
@@ -59,7 +59,7 @@ pub struct Trailer {
     pub last_sequence: u64,
     /// Offset after its last record.
     pub records_end: u64,
-    /// FNV-1a of the bytes from the header page's end to `records_end`.
+    /// Hash of the `crc32c` fields of every record and sync block, in order: FNV-1a over units of 32 bits.
     pub records_hash: u64,
     /// As in the header: a link of the chain.
     pub previous_trailer_hash: u64,
@@ -117,7 +117,7 @@ impl SegmentHeader {
         page[80..84].copy_from_slice(&self.epoch.to_le_bytes());
         page[84] = self.durability;
         page[85] = self.gateway;
-        let crc = crc32c::crc32c(&page);
+        let crc = frame::crc32c(&page);
         page[HEADER_CRC].copy_from_slice(&crc.to_le_bytes());
         page
     }
@@ -165,7 +165,7 @@ impl Trailer {
         for (index, word) in words.into_iter().enumerate() {
             page[16 + 8 * index..24 + 8 * index].copy_from_slice(&word.to_le_bytes());
         }
-        let crc = crc32c::crc32c(&page);
+        let crc = frame::crc32c(&page);
         page[TRAILER_CRC].copy_from_slice(&crc.to_le_bytes());
         page
     }
@@ -213,7 +213,7 @@ fn checked<'a>(
     }
     let mut blank = *page;
     blank[crc.clone()].fill(0);
-    if crc32c::crc32c(&blank) != u32_at(page, crc) {
+    if frame::crc32c(&blank) != u32_at(page, crc) {
         return Err(BadPage::Checksum);
     }
     match page[used..].iter().position(|byte| *byte != 0) {

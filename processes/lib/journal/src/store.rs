@@ -20,6 +20,12 @@ pub trait SegmentStore {
     /// [`StoreError`].
     fn create(&mut self, file_id: u32, bytes: u64) -> Result<(), StoreError>;
 
+    /// Says that a segment of `bytes` will soon be created, so that what takes long can be done ahead, elsewhere. It never
+    /// waits, and nothing depends on it.
+    fn prepare(&mut self, bytes: u64) {
+        let _ = bytes;
+    }
+
     /// Writes at an offset; returns the bytes written, which may be fewer than asked, at least one.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The journal tail: the region of shared memory that survives the gateway's death (level L0).
 //!
 //! ```text
-//! byte 0     magic            u64  "TKWTAIL\x01"
+//! byte 0     magic            u64  "TKWTAIL\x02"
 //!      8     capacity_bytes   u64  of the circular area
 //!      16    boot_stamp       u64  of the instance
 //!      24    reserved         to 128
@@ -27,7 +27,7 @@ use shm_layout::types::{Role, fnv1a64};
 use std::sync::atomic::fence;
 
 /// First word.
-pub const MAGIC: u64 = u64::from_le_bytes(*b"TKWTAIL\x01");
+pub const MAGIC: u64 = u64::from_le_bytes(*b"TKWTAIL\x02");
 /// Bytes before the circular area.
 pub const HEADER_BYTES: usize = 512;
 /// Smallest circular area.
@@ -36,10 +36,10 @@ pub const CAPACITY_BYTES_MIN: usize = 16 * frame::RECORD_BYTES_MAX;
 /// Greatest place in the stream of records: a greater cursor is garbage, so that adding to one never overflows.
 pub const STREAM_BYTES_MAX: u64 = 1 << 62;
 
-/// Layout hash of the tail's region: of the drawing above, field by field.
+/// Layout hash of the tail's region: of the drawing above, field by field, and of the records' version.
 pub const LAYOUT_HASH: u64 = fnv1a64(
     b"journal_tail magic@0 capacity_bytes@8 boot_stamp@16 committed_bytes@128 last_sequence@136 epoch@144 \
-      released_bytes@256 durable_sequence@264 state@272 file_id@280 file_offset@288 area@512",
+      released_bytes@256 durable_sequence@264 state@272 file_id@280 file_offset@288 area@512 records@2",
 );
 
 pub(crate) mod word {
@@ -134,19 +134,20 @@ pub fn check(words: &SharedWords, boot_stamp: Option<u64>) -> Result<usize, BadT
 
 /// Copies the bytes from `from` of the record stream into `out`, whose length is a multiple of eight.
 pub(crate) fn copy_out(words: &SharedWords, capacity: usize, from: u64, out: &mut [u8]) {
-    let words_of_area = capacity / 8;
-    let mut index = (from % capacity as u64) as usize / 8;
-    for chunk in out.chunks_exact_mut(8) {
-        chunk.copy_from_slice(&words.load(word::DATA + index, Ordering::Relaxed).to_le_bytes());
-        index = if index + 1 == words_of_area { 0 } else { index + 1 };
-    }
+    let start = (from % capacity as u64) as usize;
+    // In one run, or in two where the area ends between.
+    let (first, rest) = out.split_at_mut(out.len().min(capacity - start));
+    words.load_bytes(word::DATA + start / 8, first);
+    words.load_bytes(word::DATA, rest);
 }
 
-/// Stores bytes at `to` of the record stream; their length is a multiple of eight.
-pub(crate) fn copy_in(words: &SharedWords, capacity: usize, to: u64, bytes: &[u8]) {
-    let start = (to % capacity as u64) as usize;
-    // In one run, or in two where the area ends between.
-    let (first, rest) = bytes.split_at(bytes.len().min(capacity - start));
+/// Stores bytes `start` bytes into the circular area; their length is a multiple of eight, and at most the capacity.
+#[inline(always)]
+pub(crate) fn copy_in(words: &SharedWords, capacity: usize, start: usize, bytes: &[u8]) {
+    if bytes.len() <= capacity - start {
+        return words.store_bytes(word::DATA + start / 8, bytes);
+    }
+    let (first, rest) = bytes.split_at(capacity - start);
     words.store_bytes(word::DATA + start / 8, first);
     words.store_bytes(word::DATA, rest);
 }

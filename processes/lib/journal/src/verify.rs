@@ -1,6 +1,7 @@
 //! Checks every byte of a journal's files: checksums, sequences, padding, reserved bytes, zeros where nothing was written,
 //! trailers and their chain. Any flipped byte is found.
 
+use crate::frame::{ALIGN, HEADER_BYTES};
 use crate::scan::{Scan, Stop, Walk};
 use crate::segment::{BadPage, PAGE_BYTES, SegmentHeader, Trailer};
 use std::fmt;
@@ -82,6 +83,10 @@ fn segment(
         records += 1;
         if let Err(bad) = crate::Record::decode(frame.header.record_type, frame.header.version, frame.payload) {
             found(offset, bad.to_string());
+        }
+        let end = offset as usize + HEADER_BYTES + frame.payload.len();
+        if let Some(index) = bytes[end..end.next_multiple_of(ALIGN)].iter().position(|byte| *byte != 0) {
+            found((end + index) as u64, "padding byte is not zero".to_owned());
         }
     }
     let (offset, stop) = (walk.offset() as u64, walk.stop());

@@ -25,22 +25,22 @@ fn a_record_is_drawn_as_in_the_readme() {
         now_ns: Nanos(0x0a0b_0c0d_0e0f_1011),
     });
     let mut expected = vec![
+        0, 0, 0, 0, // crc32c, below
+        0, 0, 0, 0, // reserved
         24, 0, 0, 0, // length
         3, 0, // type NotSent
         1, 0, // version
         7, 0, 0, 0, 0, 0, 0, 0, // sequence
         5, 0, 0, 0, // epoch
         2, 0, 0, 0, // file_id
-        0, 0, 0, 0, // crc32c, below
-        0, 0, 0, 0, // reserved
         0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, // cl_ord_id
         4, 3, 2, 1, // user_ref_num
         69, 0, 0, 0, // reason SessionDown
         0x11, 0x10, 0x0f, 0x0e, 0x0d, 0x0c, 0x0b, 0x0a, // now_ns
         0, 0, 0, 0, 0, 0, 0, 0, // padding to 64
     ];
-    let crc = crc32c_by_hand(&expected[..56]);
-    expected[24..28].copy_from_slice(&crc.to_le_bytes());
+    let crc = crc32c_by_hand(&expected[8..64]);
+    expected[..4].copy_from_slice(&crc.to_le_bytes());
     let header = Header { record_type: record.record_type() as u16, version: 1, sequence: 7, epoch: 5, file_id: 2 };
     let mut bytes = [0xff; 64];
     assert_eq!(frame::encode(&header, record.payload(), &mut bytes), 64);
@@ -160,6 +160,71 @@ fn pages_and_sync_blocks_round_trip() {
     let (frame, length) = frame::decode(&bytes).unwrap();
     assert_eq!((SyncBlock::of(&frame), length), (Some(block), 64));
     assert_eq!(frame::decode(&[0; 64]), Err(Bad::Zero));
+}
+
+/// A header page of 4,096 bytes with this version, its checksum good.
+fn header_page(version: u32) -> Vec<u8> {
+    let mut page = vec![0; 4096];
+    page[..8].copy_from_slice(b"TKWJRNL\x01");
+    page[8..12].copy_from_slice(&version.to_le_bytes());
+    page[12..16].copy_from_slice(&1_u32.to_le_bytes()); // file_id
+    page[24..32].copy_from_slice(&1_u64.to_le_bytes()); // first_sequence
+    let crc = crc32c_by_hand(&page);
+    page[88..92].copy_from_slice(&crc.to_le_bytes());
+    page
+}
+
+#[test]
+fn the_version_before_is_refused_by_name() {
+    assert!(SegmentHeader::decode(&header_page(2)).is_ok());
+    let refused = SegmentHeader::decode(&header_page(1)).unwrap_err();
+    assert_eq!(refused.to_string(), "journal version 1, this build reads 2");
+    let mut old = header_page(1);
+    old.resize(4 * PAGE_BYTES, 0);
+    assert!(journal::recovery::plan(&[(1, &old)], None).is_err(), "nothing of it is changed");
+    let findings = journal::verify::verify(&[(1, &old)]).findings;
+    assert!(findings[0].to_string().contains("journal version 1"), "{findings:?}");
+}
+
+#[test]
+fn a_trailer_states_the_hash_of_the_records_checksums() {
+    use journal::memory::MemoryStore;
+    use journal::{Flusher, FlusherConfig, Resume, TailWriter, tail};
+    use shm_layout::ring::sync::SharedWords;
+    let words = SharedWords::heap(tail::region_words(tail::CAPACITY_BYTES_MIN));
+    tail::initialise(&words, 1);
+    let mut writer = TailWriter::attach(words.clone(), 1, 1, 0).unwrap();
+    let config = FlusherConfig {
+        boot_stamp: 1,
+        config_hash: 0,
+        instrument_table_hash: 0,
+        host_name_hash: 0,
+        epoch: 1,
+        durability: 2,
+        gateway: 0,
+        segment_bytes: 4 * PAGE_BYTES as u64,
+        batch_bytes: 600,
+    };
+    let mut flusher = Flusher::new(words, MemoryStore::default(), config, &Resume::default()).unwrap();
+    while flusher.store().segments().len() < 2 {
+        let message = [7; 100];
+        writer.append(&Record::VenueMessage(VenueMessage::new(1, Nanos(1), &message))).unwrap();
+        flusher.poll(Nanos(1)).unwrap();
+    }
+    let segments = flusher.store().segments();
+    let bytes = segments[0].1;
+    let trailer = &bytes[3 * PAGE_BYTES..];
+    let end = u64::from_le_bytes(trailer[24..32].try_into().unwrap()) as usize;
+    // Every record and sync block lies on 64 bytes and states its length at 8. FNV-1a with the four bytes at 0 as its unit.
+    let (mut at, mut hash, mut count) = (PAGE_BYTES, 0xcbf2_9ce4_8422_2325_u64, 0);
+    while at < end {
+        let [crc, length] = [0, 8].map(|field| u32::from_le_bytes(bytes[at + field..][..4].try_into().unwrap()));
+        hash = (hash ^ u64::from(crc)).wrapping_mul(0x0100_0000_01b3);
+        at += (32 + length as usize).next_multiple_of(64);
+        count += 1;
+    }
+    assert!(at == end && count > 20, "{count} records and blocks");
+    assert_eq!(u64::from_le_bytes(trailer[32..40].try_into().unwrap()), hash);
 }
 
 #[test]

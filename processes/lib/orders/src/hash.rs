@@ -4,18 +4,38 @@
 use crate::order::{LiveState, Order};
 use crate::position::Position;
 
-/// Mixes one word into a hash: the finalizer of SplitMix64 over the running value.
-const fn mix(hash: u64, word: u64) -> u64 {
-    let mut x = (hash ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+/// The finalizer of SplitMix64: every bit of the result depends on every bit of `word`, and no two words have the same one.
+const fn mix(word: u64) -> u64 {
+    let x = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)
 }
 
-/// Hash of a sequence of words.
+/// Most words of one hash.
+const WORDS_MAX: usize = 18;
+
+/// An odd factor for each place, by SplitMix64 from seed 0: its outputs with the lowest bit set.
+const FACTORS: [u64; WORDS_MAX] = {
+    let mut factors = [0; WORDS_MAX];
+    let mut place = 0;
+    while place < WORDS_MAX {
+        factors[place] = mix((place as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)) | 1;
+        place += 1;
+    }
+    factors
+};
+
+/// Hash of words: the finalizer of `tag` plus the sum of each word, its upper half folded into its lower, times the odd
+/// factor of its place. Each step is reversible, so one word that differs always makes another hash; and no word waits for
+/// the one before, as it would in a chain of mixes.
 #[must_use]
-pub fn words(tag: u64, words: &[u64]) -> u64 {
-    words.iter().fold(mix(tag, words.len() as u64), |hash, word| mix(hash, *word))
+pub fn words<const N: usize>(tag: u64, words: &[u64; N]) -> u64 {
+    const { assert!(N <= WORDS_MAX) };
+    let mut sum = tag;
+    for (word, factor) in words.iter().zip(&FACTORS) {
+        sum = sum.wrapping_add((word ^ (word >> 32)).wrapping_mul(*factor));
+    }
+    mix(sum)
 }
 
 const fn halves(value: i128) -> [u64; 2] {
@@ -89,4 +109,35 @@ pub fn position(strategy: u16, instrument: u32, position: &Position) -> u64 {
             position.fills,
         ],
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn factors_are_the_outputs_of_splitmix64() {
+        // The first three outputs of SplitMix64 from seed 0, as its reference implementation prints them.
+        assert_eq!(FACTORS[..3], [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f5, 0x06c4_5d18_8009_454f]);
+        let distinct: std::collections::BTreeSet<u64> = FACTORS.into_iter().collect();
+        assert_eq!(distinct.len(), WORDS_MAX);
+    }
+
+    #[test]
+    fn every_bit_of_every_word_counts_and_so_does_its_place() {
+        let base: [u64; WORDS_MAX] = std::array::from_fn(|place| place as u64 * 100);
+        let mut seen = std::collections::BTreeSet::from([words(1, &base), words(2, &base)]);
+        for place in 0..WORDS_MAX {
+            for bit in 0..64 {
+                let mut other = base;
+                other[place] ^= 1 << bit;
+                assert!(seen.insert(words(1, &other)), "word {place}, bit {bit}");
+            }
+            for other_place in place + 1..WORDS_MAX {
+                let mut other = base;
+                other.swap(place, other_place);
+                assert!(seen.insert(words(1, &other)), "words {place} and {other_place} swapped");
+            }
+        }
+    }
 }

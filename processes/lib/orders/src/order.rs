@@ -378,7 +378,8 @@ impl Order {
         Ok(outcome)
     }
 
-    fn step(&mut self, event: &Event) -> Result<Outcome, Illegal> {
+    /// [`Order::apply`] on a copy of the caller's: what an illegal event leaves behind is not an order.
+    pub(crate) fn step(&mut self, event: &Event) -> Result<Outcome, Illegal> {
         use LiveState::{Canceled, Expired, Filled, PendingNew, Rejected, Unknown, Working};
         match (self.state, *event) {
             (PendingNew | Unknown | Working, Event::Sent(kind)) => self.on_sent(kind),

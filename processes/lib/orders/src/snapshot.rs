@@ -13,7 +13,7 @@ use shm_layout::types::{ClOrdId, InstrumentId, Notional, Price, Qty, Role, Side,
 /// First eight bytes.
 pub const MAGIC: [u8; 8] = *b"TKWSNAP\x01";
 /// Version of the format.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Bytes of the file's header.
 pub const HEADER_BYTES: usize = 64;
 /// Bytes of an intent ring's entry.
@@ -278,7 +278,7 @@ fn decode_gateway(input: &mut In<'_>, capacity: &Capacity) -> Result<GatewayStat
     for _ in 0..orders {
         let order = decode_order(input)?;
         let row = state.table.insert(order).map_err(|_| SnapshotError::Capacity("orders"))?;
-        state.rehash(row, &order);
+        state.rehash(row);
     }
     for _ in 0..positions {
         let (strategy, instrument, position) = decode_position(input)?;

@@ -98,6 +98,8 @@ pub struct OrdersState {
     pub(crate) sum: u64,
     /// Hash of each row's order, as contained in `sum`.
     pub(crate) row_hash: Box<[u64]>,
+    /// The same of each position.
+    pub(crate) position_hash: Box<[u64]>,
 }
 
 impl OrdersState {
@@ -118,6 +120,7 @@ impl OrdersState {
             counts: Counts::default(),
             sum: 0,
             row_hash: vec![0; orders].into(),
+            position_hash: vec![0; instruments * strategies].into(),
         }
     }
 
@@ -254,8 +257,8 @@ impl OrdersState {
     }
 
     pub(crate) fn set_position(&mut self, strategy: u16, instrument: InstrumentId, index: usize, next: Position) {
-        let old = hash::position(strategy, instrument.0, &self.positions[index]);
         let new = hash::position(strategy, instrument.0, &next);
+        let old = std::mem::replace(&mut self.position_hash[index], new);
         self.sum = self.sum.wrapping_sub(old).wrapping_add(new);
         self.positions[index] = next;
     }
@@ -279,8 +282,8 @@ impl OrdersState {
         let terminal = report.ord_status().is_terminal();
         match row {
             Some(row) => {
-                let next = folded(self.table.order(row), report, exec_type).map_err(inconsistent)?;
-                self.write(row, next).map_err(|_| inconsistent("ClOrdID already in use"))?;
+                self.table.change(row, |order| fold(order, report, exec_type)).map_err(inconsistent)?;
+                self.rehash(row);
             }
             None if terminal => {}
             None => self.insert(first_heard(report, exec_type).map_err(inconsistent)?, report)?,
@@ -299,27 +302,11 @@ impl OrdersState {
     fn cancel_reject(&mut self, report: &ExecutionReport) -> Result<Applied, FoldError> {
         let inconsistent = |what| FoldError::Inconsistent { journal_sequence: report.journal_sequence, what };
         if let Some(row) = self.table.find(report.orig_cl_ord_id) {
-            let mut next = *self.table.order(row);
-            match OrderKind::from_u8(report.exec_type) {
-                Some(OrderKind::OrderCancelRequest) => {
-                    next.cancel = next.cancel.filter(|cancel| cancel.cl_ord_id != report.cl_ord_id);
-                }
-                Some(OrderKind::OrderCancelReplaceRequest) => {
-                    next.replace = next.replace.filter(|replace| replace.cl_ord_id != report.cl_ord_id);
-                }
-                _ => return Err(inconsistent("reject of neither a cancel nor a replace")),
-            }
-            agrees(&next, report).map_err(inconsistent)?;
-            self.write(row, next).map_err(|_| inconsistent("ClOrdID already in use"))?;
+            self.table.change(row, |order| refuse(order, report)).map_err(inconsistent)?;
+            self.rehash(row);
         }
         self.counts.cancel_rejects += 1;
         Ok(Applied::CancelReject { cl_ord_id: report.orig_cl_ord_id })
-    }
-
-    fn write(&mut self, row: Row, next: Order) -> Result<(), Insert> {
-        self.table.write(row, next)?;
-        self.rehash(row, &next);
-        Ok(())
     }
 
     fn insert(&mut self, order: Order, report: &ExecutionReport) -> Result<(), FoldError> {
@@ -329,12 +316,12 @@ impl OrdersState {
                 FoldError::Inconsistent { journal_sequence: report.journal_sequence, what: "ClOrdID already in use" }
             }
         })?;
-        self.rehash(row, &order);
+        self.rehash(row);
         Ok(())
     }
 
-    pub(crate) fn rehash(&mut self, row: Row, order: &Order) {
-        let new = hash::order(order);
+    pub(crate) fn rehash(&mut self, row: Row) {
+        let new = hash::order(self.table.order(row));
         let old = std::mem::replace(&mut self.row_hash[row.index()], new);
         self.sum = self.sum.wrapping_sub(old).wrapping_add(new);
     }
@@ -353,9 +340,8 @@ fn first_heard(report: &ExecutionReport, exec_type: ExecType) -> Result<Order, &
     Ok(order)
 }
 
-/// The order that a report leads to.
-fn folded(order: &Order, report: &ExecutionReport, exec_type: ExecType) -> Result<Order, &'static str> {
-    let mut next = *order;
+/// Makes of an order what a report leads to; on an error what is left of it is not one.
+fn fold(next: &mut Order, report: &ExecutionReport, exec_type: ExecType) -> Result<(), &'static str> {
     let sign = match exec_type {
         ExecType::Trade => 1,
         ExecType::TradeCancel => -1,
@@ -389,9 +375,22 @@ fn folded(order: &Order, report: &ExecutionReport, exec_type: ExecType) -> Resul
         }
         _ => {}
     }
-    settle(&mut next, report, exec_type)?;
-    agrees(&next, report)?;
-    Ok(next)
+    settle(next, report, exec_type)?;
+    agrees(next, report)
+}
+
+/// Takes a refused request off an order.
+fn refuse(next: &mut Order, report: &ExecutionReport) -> Result<(), &'static str> {
+    match OrderKind::from_u8(report.exec_type) {
+        Some(OrderKind::OrderCancelRequest) => {
+            next.cancel = next.cancel.filter(|cancel| cancel.cl_ord_id != report.cl_ord_id);
+        }
+        Some(OrderKind::OrderCancelReplaceRequest) => {
+            next.replace = next.replace.filter(|replace| replace.cl_ord_id != report.cl_ord_id);
+        }
+        _ => return Err("reject of neither a cancel nor a replace"),
+    }
+    agrees(next, report)
 }
 
 /// Sets live state and total quantity as the report states them.

@@ -358,7 +358,7 @@ fn a_snapshot_is_drawn_as_in_the_readme() {
     .encode();
     assert_eq!(bytes.len(), 64 + 64 + 144 + 112);
     let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
-    assert_eq!(&bytes[..24], b"TKWSNAP\x01\x01\0\0\0\x03\x01\x01\0\x06\0\0\0\0\0\0\0");
+    assert_eq!(&bytes[..24], b"TKWSNAP\x01\x02\0\0\0\x03\x01\x01\0\x06\0\0\0\0\0\0\0");
     assert_eq!((u64_at(24), u64_at(32)), (77, 384));
     assert_eq!((u64_at(64), u64_at(72)), (0xffff_ffff_0000_0003, 12));
     // 4 reports, no reject, 1 trade, no break; then the hash, 1 order, 1 position.

@@ -30,6 +30,18 @@ pub enum Insert {
     Duplicate,
 }
 
+impl From<Insert> for Illegal {
+    fn from(_: Insert) -> Self {
+        Self::ClOrdId
+    }
+}
+
+impl From<Insert> for &'static str {
+    fn from(_: Insert) -> Self {
+        "ClOrdID already in use"
+    }
+}
+
 /// End of a list, or no row.
 const NIL: u32 = u32::MAX;
 /// Ids that one order may be found by: its own, its previous, a pending cancel's, a pending replace's.
@@ -72,6 +84,8 @@ pub struct OrderTable {
     free: List,
     /// Open addressing, linear probing, deletion by shifting back; at most half full.
     keys: Box<[Key]>,
+    /// What is left of a 64-bit product to index `keys`.
+    keys_shift: u32,
 }
 
 impl OrderTable {
@@ -91,6 +105,7 @@ impl OrderTable {
             terminal: EMPTY,
             free: EMPTY,
             keys: vec![NO_KEY; keys].into(),
+            keys_shift: 64 - keys.trailing_zeros(),
         };
         for row in 0..capacity as u32 {
             push(&mut table.free, &mut table.links, row);
@@ -125,8 +140,11 @@ impl OrderTable {
     /// The row that an id names.
     #[must_use]
     pub fn find(&self, id: ClOrdId) -> Option<Row> {
-        let slot = self.slot_of(id.0);
-        (id != ClOrdId::NONE && self.keys[slot].id == id.0).then(|| Row(self.keys[slot].row))
+        if id == ClOrdId::NONE {
+            return None;
+        }
+        let key = self.keys[self.slot_of(id.0)];
+        (key.id == id.0).then_some(Row(key.row))
     }
 
     /// The order that an id names.
@@ -182,7 +200,7 @@ impl OrderTable {
     /// [`Insert`]; nothing was changed.
     pub fn insert(&mut self, order: Order) -> Result<Row, Insert> {
         let ids = ids(&order);
-        if order.cl_ord_id == ClOrdId::NONE || ids.iter().any(|id| self.find(ClOrdId(*id)).is_some()) {
+        if order.cl_ord_id == ClOrdId::NONE || ids.iter().any(|id| self.is_named(*id)) {
             return Err(Insert::Duplicate);
         }
         if self.free.count == 0 {
@@ -210,10 +228,11 @@ impl OrderTable {
     /// # Panics
     /// When the row holds no order.
     pub fn apply(&mut self, row: Row, event: &Event) -> Result<Outcome, Illegal> {
-        let mut next = *self.order(row);
-        let outcome = next.apply(event)?;
-        self.write(row, next).map_err(|_| Illegal::ClOrdId)?;
-        Ok(outcome)
+        self.change(row, |order| {
+            let outcome = order.step(event)?;
+            order.check();
+            Ok(outcome)
+        })
     }
 
     /// Writes the next state of the order of a row, and finds it by its new ids from now on.
@@ -224,33 +243,53 @@ impl OrderTable {
     /// # Panics
     /// When the row holds no order.
     pub fn write(&mut self, row: Row, next: Order) -> Result<(), Insert> {
-        let order = *self.order(row);
-        let (old_ids, new_ids) = (ids(&order), ids(&next));
-        if old_ids != new_ids {
-            let taken = |id: &u64| self.find(ClOrdId(*id)).is_some_and(|other| other != row);
-            if next.cl_ord_id == ClOrdId::NONE || new_ids.iter().any(taken) {
-                return Err(Insert::Duplicate);
-            }
-            old_ids.iter().for_each(|id| self.remove_key(*id));
-            new_ids.iter().for_each(|id| self.add_key(*id, row.0));
+        self.change(row, |order| {
+            *order = next;
+            Ok(())
+        })
+    }
+
+    /// Changes the order of a row where it lies, and finds it by its new ids from now on. On an error, of `change` or of
+    /// the table, the order is as it was.
+    ///
+    /// # Panics
+    /// When the row holds no order.
+    pub(crate) fn change<T, E: From<Insert>>(
+        &mut self,
+        row: Row,
+        change: impl FnOnce(&mut Order) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let order = self.rows[row.index()].as_mut().expect("row of an evicted order");
+        let before = *order;
+        let changed = change(order);
+        let (is_none, is_terminal, new_ids) = (order.cl_ord_id == ClOrdId::NONE, order.is_terminal(), ids(order));
+        let old_ids = ids(&before);
+        let taken = |id: &u64| self.find(ClOrdId(*id)).is_some_and(|other| other != row);
+        let refused = match changed {
+            Ok(_) if old_ids != new_ids && (is_none || new_ids.iter().any(taken)) => Err(Insert::Duplicate.into()),
+            changed => changed,
+        };
+        if refused.is_err() {
+            self.rows[row.index()] = Some(before);
+            return refused;
         }
-        if order.is_terminal() != next.is_terminal() {
-            let (from, to) = if next.is_terminal() {
-                (&mut self.live, &mut self.terminal)
-            } else {
-                (&mut self.terminal, &mut self.live)
-            };
+        if old_ids != new_ids {
+            old_ids.iter().filter(|id| !new_ids.contains(id)).for_each(|id| self.remove_key(*id));
+            new_ids.iter().filter(|id| !old_ids.contains(id)).for_each(|id| self.add_key(*id, row.0));
+        }
+        if before.is_terminal() != is_terminal {
+            let (from, to) =
+                if is_terminal { (&mut self.live, &mut self.terminal) } else { (&mut self.terminal, &mut self.live) };
             unlink(from, &mut self.links, row.0);
             push(to, &mut self.links, row.0);
         }
-        self.rows[row.index()] = Some(next);
-        Ok(())
+        refused
     }
 
     fn evict(&mut self, row: Row) {
-        let order = *self.order(row);
+        let order = self.order(row);
         assert!(order.is_terminal(), "only a terminal order is evicted");
-        ids(&order).iter().for_each(|id| self.remove_key(*id));
+        ids(order).iter().for_each(|id| self.remove_key(*id));
         unlink(&mut self.terminal, &mut self.links, row.0);
         self.rows[row.index()] = None;
         push(&mut self.free, &mut self.links, row.0);
@@ -258,7 +297,12 @@ impl OrderTable {
 
     /// Where a probe for `id` begins: Fibonacci hashing, because ids of one strategy differ in their low bits only.
     fn home(&self, id: u64) -> usize {
-        (id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - self.keys.len().trailing_zeros())) as usize
+        (id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.keys_shift) as usize
+    }
+
+    #[inline]
+    fn is_named(&self, id: u64) -> bool {
+        id != 0 && self.keys[self.slot_of(id)].id == id
     }
 
     /// The slot that holds `id`, or the empty one where its probe ends.

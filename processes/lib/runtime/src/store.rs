@@ -1,8 +1,11 @@
 //! The journal's segments as real files: `segment-<number>.journal` in one directory per gateway.
 //!
-//! A segment is allocated whole and zero before its first byte is written, and file and directory are synced on creation,
-//! so that a later `fdatasync` has only bytes to move. A failed sync is never retried here or by the caller. It never
-//! writes beyond what was allocated.
+//! A segment is **written** whole with zeros and synced, file and directory, before its first record. `fallocate` alone
+//! would not do: it leaves extents marked unwritten, and each later `fdatasync` must then commit the filesystem's own
+//! journal too, behind whatever else that holds. Over written zeros it has only bytes to move. The next segment is
+//! written ahead, by a thread of its own, under a name that no reader takes for a segment; a new segment is then a rename.
+//!
+//! A failed sync is never retried here or by the caller. It never writes beyond what was allocated.
 
 use crate::error::RuntimeError;
 use crate::kill_file::sync_directory;
@@ -12,12 +15,29 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+/// Name of the file that becomes the next segment.
+const SPARE_NAME: &str = "next.zeros";
+/// Zeros in one write, and of a spare in one sync: what the open segment's sync may have to wait for.
+const FILL_BYTES: usize = 2 << 20;
 
 /// Segments in a directory. The one that was used last stays open.
 #[derive(Debug)]
 pub struct FileStore {
     directory: PathBuf,
     open: Option<OpenSegment>,
+    spare: Option<Spare>,
+}
+
+/// A file of zeros in the making.
+#[derive(Debug)]
+struct Spare {
+    bytes: u64,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<io::Result<File>>,
 }
 
 #[derive(Debug)]
@@ -38,7 +58,25 @@ impl FileStore {
     /// the process instead of failing a call.
     #[must_use]
     pub fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), open: None }
+        Self { directory: directory.to_owned(), open: None, spare: None }
+    }
+
+    fn spare_path(&self) -> PathBuf {
+        self.directory.join(SPARE_NAME)
+    }
+
+    /// The spare, finished, when it is one of `bytes`; whatever else there is of one is removed, because it would hold the
+    /// very space that is missing.
+    fn take_spare(&mut self, bytes: u64) -> Option<File> {
+        let made = self.spare.take().and_then(|spare| {
+            let fits = spare.bytes == bytes;
+            spare.stop.store(!fits, Ordering::Relaxed);
+            spare.thread.join().ok()?.ok().filter(|_| fits)
+        });
+        if made.is_none() {
+            let _ = std::fs::remove_file(self.spare_path());
+        }
+        made
     }
 
     fn segment(&mut self, file_id: u32) -> Result<&OpenSegment, StoreError> {
@@ -55,31 +93,32 @@ impl FileStore {
 impl SegmentStore for FileStore {
     fn create(&mut self, file_id: u32, bytes: u64) -> Result<(), StoreError> {
         let path = segment_path(&self.directory, file_id);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).mode(0o600);
-        let (file, is_new) = match options.clone().create_new(true).open(&path) {
-            Ok(file) => (file, true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let file = options.open(&path).map_err(store_error)?;
-                let length = file.metadata().map_err(store_error)?.len();
-                if length > bytes || !is_zero(&file, length).map_err(store_error)? {
-                    return Err(StoreError::Io(libc::EEXIST));
-                }
-                (file, false)
-            }
-            Err(error) => return Err(store_error(error)),
+        let spare = if path.exists() { None } else { self.take_spare(bytes) };
+        let file = match spare {
+            Some(file) => std::fs::rename(self.spare_path(), &path).map(|()| file).map_err(store_error)?,
+            None => make_segment(&path, bytes)?,
         };
-        let made = allocate(&file, bytes).and_then(|()| file.sync_all());
-        if let Err(error) = made {
-            if is_new {
-                // Half a segment would hold the very space that is missing.
-                let _ = std::fs::remove_file(&path);
-            }
-            return Err(store_error(error));
-        }
         File::open(&self.directory).and_then(|directory| directory.sync_all()).map_err(store_error)?;
         self.open = Some(OpenSegment { file_id, file, bytes });
         Ok(())
+    }
+
+    /// What fails here is found out, and said, by [`SegmentStore::create`], which then tries for itself.
+    fn prepare(&mut self, bytes: u64) {
+        if self.spare.is_some() {
+            return;
+        }
+        let (path, stop) = (self.spare_path(), Arc::new(AtomicBool::new(false)));
+        let flag = Arc::clone(&stop);
+        let work = move || {
+            let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)?;
+            fill(&file, bytes, |file| {
+                if flag.load(Ordering::Relaxed) { Err(io::ErrorKind::Interrupted.into()) } else { file.sync_data() }
+            })?;
+            Ok(file)
+        };
+        let thread = std::thread::Builder::new().name("next-segment".to_owned()).spawn(work);
+        self.spare = thread.ok().map(|thread| Spare { bytes, stop, thread });
     }
 
     fn write_at(&mut self, file_id: u32, offset: u64, bytes: &[u8]) -> Result<usize, StoreError> {
@@ -101,6 +140,56 @@ impl SegmentStore for FileStore {
     fn sync(&mut self, file_id: u32) -> Result<(), StoreError> {
         self.segment(file_id)?.file.sync_data().map_err(store_error)
     }
+}
+
+impl Drop for FileStore {
+    fn drop(&mut self) {
+        // No bytes fit: what there is of a spare is stopped and removed.
+        if self.spare.is_some() {
+            self.take_spare(u64::MAX);
+        }
+    }
+}
+
+/// A segment under its own name, whole, zero and synced; one that a crash left half made is completed.
+fn make_segment(path: &Path, bytes: u64) -> Result<File, StoreError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    let (file, is_new) = match options.clone().create_new(true).open(path) {
+        Ok(file) => (file, true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let file = options.open(path).map_err(store_error)?;
+            let length = file.metadata().map_err(store_error)?.len();
+            if length > bytes || !is_zero(&file, length).map_err(store_error)? {
+                return Err(StoreError::Io(libc::EEXIST));
+            }
+            (file, false)
+        }
+        Err(error) => return Err(store_error(error)),
+    };
+    if let Err(error) = fill(&file, bytes, |_| Ok(())) {
+        if is_new {
+            // Half a segment would hold the very space that is missing.
+            let _ = std::fs::remove_file(path);
+        }
+        return Err(store_error(error));
+    }
+    Ok(file)
+}
+
+/// Allocates `bytes` bytes, writes zeros over them with `between` after each piece, and syncs.
+fn fill(file: &File, bytes: u64, between: impl Fn(&File) -> io::Result<()>) -> io::Result<()> {
+    // First all the space, so that there is too little of it before anything was written.
+    allocate(file, bytes)?;
+    let zeros = vec![0; FILL_BYTES];
+    let mut offset = 0;
+    while offset < bytes {
+        let piece = zeros.len().min(usize::try_from(bytes - offset).unwrap_or(usize::MAX));
+        file.write_all_at(&zeros[..piece], offset)?;
+        between(file)?;
+        offset += piece as u64;
+    }
+    file.sync_all()
 }
 
 fn store_error(error: io::Error) -> StoreError {
@@ -182,6 +271,7 @@ mod tests {
         Create(u32),
         Write(u32, u64, Vec<u8>),
         Sync(u32),
+        Prepare,
     }
 
     fn call() -> impl Strategy<Value = Call> {
@@ -190,6 +280,7 @@ mod tests {
             (0..3_u32).prop_map(Call::Create),
             (0..3_u32, 0..BYTES + 10, bytes).prop_map(|(id, offset, bytes)| Call::Write(id, offset, bytes)),
             (0..3_u32).prop_map(Call::Sync),
+            Just(Call::Prepare),
         ]
     }
 
@@ -206,6 +297,7 @@ mod tests {
                         prop_assert_eq!(files.write_at(id, offset, &bytes), memory.write_at(id, offset, &bytes));
                     }
                     Call::Sync(id) => prop_assert_eq!(files.sync(id), memory.sync(id)),
+                    Call::Prepare => files.prepare(BYTES),
                 }
             }
             let read = read_segments(dir.path()).unwrap();
@@ -226,6 +318,56 @@ mod tests {
         assert!(metadata.blocks() * 512 >= 1 << 20);
         std::fs::write(segment_path(dir.path(), 5), [0, 0, 1]).unwrap();
         assert_eq!(store.create(5, 4096), Err(StoreError::Io(libc::EEXIST)));
+    }
+
+    /// No extent of a segment is left unwritten, so that a later fdatasync commits nothing but bytes.
+    #[test]
+    fn a_segment_is_written_whole_and_the_next_one_ahead() {
+        let dir = tempfile::tempdir().unwrap();
+        let spare = dir.path().join(SPARE_NAME);
+        std::fs::write(&spare, b"left by a process that was killed").unwrap();
+        let bytes = 3 << 20;
+        let mut store = FileStore::new(dir.path());
+        store.create(1, bytes).unwrap();
+        assert!(!spare.exists(), "what a killed process left is gone");
+        store.prepare(bytes);
+        store.prepare(bytes);
+        store.create(2, bytes).unwrap();
+        assert!(!spare.exists(), "the spare became the segment");
+        for (file_id, segment) in read_segments(dir.path()).unwrap() {
+            assert_eq!(segment.len() as u64, bytes, "segment {file_id}");
+            assert!(segment.iter().all(|byte| *byte == 0));
+            assert_eq!(unwritten_extents(&segment_path(dir.path(), file_id)), 0);
+        }
+        // A spare of another size is not taken, one that cannot be made is no failure, and none outlives its store.
+        store.prepare(1 << 20);
+        store.create(3, bytes).unwrap();
+        store.prepare(1 << 60);
+        store.create(4, bytes).unwrap();
+        store.prepare(bytes);
+        drop(store);
+        let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 4, "{names:?}");
+    }
+
+    /// Extents that the filesystem holds allocated and not written (FIEMAP); 0 where it cannot say.
+    fn unwritten_extents(path: &Path) -> usize {
+        use std::os::fd::AsRawFd;
+        const EXTENTS: usize = 64;
+        const UNWRITTEN: u64 = 0x800;
+        // struct fiemap: start, length, flags and mapped_extents, extent_count; then extents of seven words each.
+        let mut words = [0_u64; 4 + 7 * EXTENTS];
+        (words[1], words[2], words[3]) = (u64::MAX, 1, EXTENTS as u64);
+        let file = File::open(path).unwrap();
+        // SAFETY: FS_IOC_FIEMAP writes at most `extent_count` extents behind the head, and that many have room.
+        let answer = unsafe { libc::ioctl(file.as_raw_fd(), 0xc020_660b, words.as_mut_ptr()) };
+        if answer != 0 {
+            println!("skipped: this filesystem does not tell its extents");
+            return 0;
+        }
+        let mapped = (words[2] >> 32) as usize;
+        assert!((1..=EXTENTS).contains(&mapped), "{mapped} extents");
+        (0..mapped).filter(|extent| words[4 + 7 * extent + 5] & UNWRITTEN != 0).count()
     }
 
     #[test]
