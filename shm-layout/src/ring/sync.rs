@@ -17,6 +17,33 @@ pub use std::sync::atomic::fence;
 
 pub use std::sync::atomic::Ordering;
 
+/// Asks for the word's cache line, to be loaded soon. A hint: it changes no value, orders nothing and cannot fault.
+#[inline(always)]
+pub(super) fn prefetch_for_reading(word: &AtomicU64) {
+    #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+    // SAFETY: a prefetch accesses nothing in the sense of the language, and faults are suppressed by the instruction.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(word.as_ptr().cast());
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(loom), not(miri))))]
+    let _ = word;
+}
+
+/// Asks for the word's cache line as this core's own, to be stored to soon. A hint, as [`prefetch_for_reading`].
+#[inline(always)]
+pub(super) fn prefetch_for_writing(word: &AtomicU64) {
+    // By name: without the target feature the compiler makes the intrinsic a prefetch for reading. Where a processor does
+    // not know the instruction it is a no-op, by its encoding.
+    #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+    // SAFETY: as above; the instruction touches no register, flag or stack.
+    unsafe {
+        std::arch::asm!("prefetchw [{}]", in(reg) word.as_ptr(), options(nostack, preserves_flags));
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(loom), not(miri))))]
+    let _ = word;
+}
+
 /// Bytes that a region's start is aligned to at least: one 128-byte slot.
 pub const REGION_ALIGN: usize = 128;
 

@@ -10,17 +10,13 @@ use crate::failpoint::Failpoint;
 
 /// Before a slot is touched.
 pub(super) static BEFORE_MARK: Failpoint = Failpoint::new("ring.write.before_mark");
-/// Mid-slot: the mark is set (and those of the claim's next slots) and half of the payload is written.
+/// Mid-slot: the mark is set and half of the payload is written.
 pub(super) static AFTER_MARK: Failpoint = Failpoint::new("ring.write.after_mark");
 /// Before each sequence of a batch becomes visible.
 pub(super) static BEFORE_SEQUENCE: Failpoint = Failpoint::new("ring.write.before_sequence");
 
 /// The ring's failpoints, for [`crate::failpoint::arm`].
 pub static FAILPOINTS: [&Failpoint; 3] = [&BEFORE_MARK, &AFTER_MARK, &BEFORE_SEQUENCE];
-
-/// Slots of a claim that are marked together, ahead of their payload: more would not be on the way at once, and a claim
-/// of which little is written would take messages from readers that are a whole ring behind for nothing.
-const MARK_AHEAD: usize = 64;
 
 /// Not now: gating readers, or the reserve for cancels and rejects, leave too few slots. Nothing was claimed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -141,7 +137,7 @@ impl<const W: usize> RingWriter<W> {
         if self.gates.free_cached(self.published) < needed && self.gates.refresh(self.published) < needed {
             return Err(Full);
         }
-        Ok(Claim { writer: self, count, written: 0, marked: 0 })
+        Ok(Claim { writer: self, count, written: 0 })
     }
 
     /// Publishes one message and returns its sequence.
@@ -181,8 +177,6 @@ pub struct Claim<'a, const W: usize> {
     writer: &'a mut RingWriter<W>,
     count: usize,
     written: usize,
-    /// Slots marked as being written: at least as many as are written.
-    marked: usize,
 }
 
 impl<const W: usize> Claim<'_, W> {
@@ -205,19 +199,12 @@ impl<const W: usize> Claim<'_, W> {
     #[inline(always)]
     pub fn write(&mut self, index: usize, payload: &[u64; W]) {
         assert!(index < self.count && index <= self.written, "messages of a claim are written in order, within it");
-        if index >= self.marked {
-            self.mark_ahead();
+        let sequence = self.writer.published.wrapping_add(1 + index as u64);
+        if index == self.written {
+            self.writer.slots.mark(sequence);
+            self.written += 1;
         }
-        self.writer.slots.fill(self.writer.published.wrapping_add(1 + index as u64), payload);
-        self.written = self.written.max(index + 1);
-    }
-
-    /// Marks the next slots of the claim, so that their lines are on the way before their payload is written.
-    #[inline(always)]
-    fn mark_ahead(&mut self) {
-        let count = (self.count - self.marked).min(MARK_AHEAD);
-        self.writer.slots.mark(self.writer.published.wrapping_add(1 + self.marked as u64), count as u64);
-        self.marked += count;
+        self.writer.slots.fill(sequence, payload);
     }
 
     /// Publishes the messages written (which may be fewer than claimed) and returns the last published sequence.
