@@ -117,7 +117,7 @@ impl<const W: usize> RingReader<W> {
             }
             // A second message in hand: the writer is ahead. Nothing is taken from one that is not.
             if count > 0 {
-                slots.prefetch_ahead(sequence);
+                slots.prefetch_for_reading(sequence);
             }
         }
         self.next = first + out.len() as u64;
