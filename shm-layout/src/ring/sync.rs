@@ -38,7 +38,7 @@ pub(super) fn prefetch_for_writing(word: &AtomicU64) {
     #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
     // SAFETY: as above; the instruction touches no register, flag or stack.
     unsafe {
-        std::arch::asm!("prefetchw [{}]", in(reg) word.as_ptr(), options(nomem, nostack, preserves_flags));
+        std::arch::asm!("prefetchw [{}]", in(reg) word.as_ptr().addr(), options(nomem, nostack, preserves_flags));
     }
     #[cfg(not(all(target_arch = "x86_64", not(loom), not(miri))))]
     let _ = word;
