@@ -130,7 +130,10 @@ fn say(report: &Report, standings: &[Standing], json: bool, left_out: &str) -> R
         "One way: below 1 ours is quicker. M/s: above 1 ours carries more. Starts kept: round trips + throughput; \
          {discarded} discarded. {left_out}"
     );
-    for one in standings.iter().filter(|one| one.placement == Some(Placement::Near)) {
+    // One placement for all promises: NEAR where the machine has it.
+    let is_near = |one: &Standing| one.placement == Some(Placement::Near) && one.lane == one.ours && one.kept[0] > 0;
+    let placement = if standings.iter().any(is_near) { Placement::Near } else { Placement::Far };
+    for one in standings.iter().filter(|one| one.placement == Some(placement)) {
         let name = one.lane.split(' ').next().unwrap_or_default();
         if name.starts_with(Tickway::NAME) {
             continue;

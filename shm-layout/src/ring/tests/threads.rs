@@ -62,9 +62,8 @@ fn lap_taps<const W: usize>() {
     for slots in [2, 8, 64] {
         let words = SharedWords::heap(ring_words(W + 1, slots));
         let writer = RingWriter::<W>::create(words.clone(), slots).expect("zeroed words");
-        let taps = [0, 1].map(|_| {
-            RingReader::<W>::attach(words.read_only(), slots, Start::Oldest).expect("geometry fits")
-        });
+        let taps =
+            [0, 1].map(|_| RingReader::<W>::attach(words.read_only(), slots, Start::Oldest).expect("geometry fits"));
         thread::scope(|scope| {
             let threads = taps.map(|tap| scope.spawn(move || read_all(tap, LAST)));
             scope.spawn(move || write_all(writer, LAST, 2.max(slots as u64 / 2)));
