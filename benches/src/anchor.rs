@@ -27,13 +27,17 @@ pub const DISAGREEMENT_MAX: f64 = 0.20;
 /// An anchor of this many nanoseconds and more is called far.
 pub const FAR_FROM_NS: f64 = 120.0;
 
-/// Where the two cores lie to each other.
+/// How far the two cores lie from each other, by what a line takes: a name for a figure, not a statement about caches.
+///
+/// On the AMD server of the goals NEAR cores share a last-level cache and FAR ones do not (50-60 and 240-255 ns). On servers
+/// whose cores all share one over a mesh (Intel, 140-150 ns between any two) there is one placement, and by its figure it
+/// is FAR. Goals and ratios are therefore stated per placement, in multiples of A.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Placement {
-    /// They share a last-level cache: a line takes below [`FAR_FROM_NS`].
+    /// A line takes less than [`FAR_FROM_NS`].
     Near,
-    /// They do not.
+    /// It takes as long or longer.
     Far,
 }
 

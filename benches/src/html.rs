@@ -40,8 +40,9 @@ pub fn render(report: &Report) -> String {
         let _ = write!(page, "<p class=\"{class}\">{}</p>", escape(note));
     }
     page.push_str(
-        "<p class=key>In the plots: <b class=near>NEAR</b> = the two cores share a cache, <b class=far>FAR</b> = they do \
-         not; one line per start of the processes; <b class=limit>dashed</b> = the limit A of the same trials.</p>",
+        "<p class=key>In the plots: <b class=near>NEAR</b> = a cache line takes less than 120 ns from core to core, \
+         <b class=far>FAR</b> = as long or longer; one line per start of the processes; <b class=limit>dashed</b> = the \
+         limit A of the same trials.</p>",
     );
     overview(&mut page, report);
     for found in &report.measurements {

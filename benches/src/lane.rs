@@ -5,12 +5,14 @@
 //! [`ThreadLane`], and its roles are then threads. A peer is a lane in a bench target: nothing of the product knows it.
 
 mod ours;
+mod threads;
 
 use crate::BenchError;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 pub use ours::Tickway;
+pub use threads::TickwayThreads;
 
 /// Payload of a message.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -142,4 +144,16 @@ pub trait Lane {
 
     /// Its settings in one line, with what its documentation recommends: `gating reader, claim(n), read_batch`.
     fn settings(spec: &LaneSpec) -> String;
+}
+
+/// For a lane that takes messages for one receiver only.
+///
+/// # Errors
+/// When the plan has more receivers, or taps.
+pub fn one_receiver<L: Lane>(spec: &LaneSpec) -> Result<(), BenchError> {
+    if (spec.receivers, spec.taps) == (1, 0) {
+        return Ok(());
+    }
+    let what = format!("{}: {} receivers and {} taps", L::NAME, spec.receivers, spec.taps);
+    Err(BenchError::new(what, "measure it with one receiver"))
 }

@@ -12,8 +12,8 @@
 //! WRITING | s (its payload is being replaced by message s):
 //!
 //! ```text
-//! writer   stamp = WRITING | s (of up to 64 slots) ─ release fence ─ payloads, relaxed words ─ stamp = s (release), slot
-//!          by slot ─ published (release)
+//! writer   slot by slot: stamp = WRITING | s (release) ─ release fence ─ payload, relaxed words
+//!          then, slot by slot: stamp = s (release) ─ published (release)
 //! reader   stamp (acquire) == s? ─ payload, relaxed words ─ acquire fence ─ stamp still s? deliver : lapped
 //! ```
 //!

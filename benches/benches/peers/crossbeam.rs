@@ -2,9 +2,8 @@
 //!
 //! It has `push` and `pop` and nothing for batches: a batch is as many single calls.
 
-use super::one_receiver;
 use benches::BenchError;
-use benches::lane::{Lane, LaneSpec, Receiver, Sender, ThreadLane};
+use benches::lane::{Lane, LaneSpec, Receiver, Sender, ThreadLane, one_receiver};
 use crossbeam_queue::ArrayQueue;
 use std::sync::Arc;
 

@@ -4,9 +4,8 @@
 //! in its examples; `try_publish` and `try_batch_publish`, as its `Producer` recommends; a guard of `take(limit)` read as
 //! an iterator and dropped, which frees its slots.
 
-use super::one_receiver;
 use benches::BenchError;
-use benches::lane::{Lane, LaneSpec, Receiver, Sender, ThreadLane};
+use benches::lane::{Lane, LaneSpec, Receiver, Sender, ThreadLane, one_receiver};
 use disruptor::{
     BusySpin, EventPoller, Producer, SingleConsumerBarrier, SingleProducer, SingleProducerBarrier,
     build_single_producer,

@@ -1,67 +1,19 @@
-//! Our ring beside its peers: the same messages, loops, cores and judgement for all, in one run, the lanes taking turns.
+//! Our ring beside the peers that any machine with Rust can build.
 //!
 //! `cargo bench -p benches --bench peers -- [--json] [--seconds N]`
-//!
-//! A peer that is confined to a process runs as two pinned threads, and is compared with ours as two pinned threads; a peer
-//! between processes is compared with ours between processes. Ratios are taken at the same placement of the cores only.
 #![forbid(unsafe_code)]
 
 mod crossbeam;
 mod disruptor;
-mod ours;
 mod ringfire;
 mod rtrb;
-mod standing;
 
-use benches::child::{LaneEntry, take_over};
-use benches::fingerprint::Fingerprint;
-use benches::host::{Host, Plan};
-use benches::lane::{Lane, LaneSpec, Payload, Tickway};
-use benches::micro::state;
-use benches::report::{Measurement, Report};
-use benches::{BenchError, anchor::Placement, suite, text};
-use clap::Parser;
-use ours::TickwayThreads;
-use runtime::clock::realtime_ns;
-use standing::{Standing, ids, table};
+use benches::child::LaneEntry;
+use benches::lane::{Tickway, TickwayThreads};
 use std::process::ExitCode;
 
-/// Rounds: in each, every lane starts once for each measurement.
-const ROUNDS: u32 = 5;
-/// What a start costs beside its measured time, about: anchors, jitter floor, warm-up, in milliseconds.
-const START_MS: u64 = 350;
-/// Measured time of a start at least, in milliseconds.
-const MEASURE_MS_MIN: u64 = 50;
-/// What is not measured, and why: Aeron's client needs a media driver, which is a program of its own; the build of iceoryx2
-/// needs libclang, which would then be needed by whoever builds this folder's tests.
-const LEFT_OUT: &str = "Aeron IPC is not measured: its media driver is not installed. iceoryx2 is not measured: its build \
-                        needs libclang.";
-
-/// Our ring beside its peers
-#[derive(Parser, Debug)]
-struct Arguments {
-    /// Print one JSON object instead of tables
-    #[arg(long)]
-    json: bool,
-    /// Time of the whole run, about, without starts that are discarded, in seconds
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=3_600))]
-    seconds: u64,
-    /// Given by cargo
-    #[arg(long, hide = true)]
-    bench: bool,
-}
-
-/// A lane takes messages for one receiver here.
-///
-/// # Errors
-/// When the plan has more receivers, or taps.
-fn one_receiver<L: Lane>(spec: &LaneSpec) -> Result<(), BenchError> {
-    if (spec.receivers, spec.taps) == (1, 0) {
-        return Ok(());
-    }
-    let what = format!("{}: {} receivers and {} taps", L::NAME, spec.receivers, spec.taps);
-    Err(BenchError::new(what, "measure it with one receiver"))
-}
+/// What is not measured here.
+const LEFT_OUT: &str = "iceoryx2 and Aeron IPC are measured by benches/ipc-peers, whose build needs more than Rust.";
 
 fn main() -> ExitCode {
     let registry = [
@@ -72,105 +24,5 @@ fn main() -> ExitCode {
         LaneEntry::threads::<disruptor::Disruptor>(),
         LaneEntry::threads::<crossbeam::Crossbeam>(),
     ];
-    take_over(&registry).unwrap_or_else(|| match compare(&registry, &Arguments::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("peers: {error}");
-            ExitCode::FAILURE
-        }
-    })
-}
-
-/// Measures all and says how ours stands; false when some work was wrong.
-fn compare(registry: &[LaneEntry], arguments: &Arguments) -> Result<bool, BenchError> {
-    let host = Host::new(registry, None, 1)?;
-    let starts = u64::from(ROUNDS) * 2 * registry.len() as u64;
-    let measure_ms = (arguments.seconds * 1_000 / starts).saturating_sub(START_MS).max(MEASURE_MS_MIN);
-    let plans: Vec<Plan> = registry.iter().flat_map(|entry| plans(entry, measure_ms)).collect();
-    let mut report = Report::new("peers", realtime_ns(), Fingerprint::take(&host.timeline));
-    report.notes.push(format!("{ROUNDS} rounds, {measure_ms} ms measured in each start; the lanes take turns."));
-    report.notes.push(LEFT_OUT.to_owned());
-    report.measurements = rounds(&host, &plans)?;
-    let standings: Vec<Standing> = registry
-        .iter()
-        .flat_map(|entry| {
-            let ours = if entry.threads { TickwayThreads::NAME } else { Tickway::NAME };
-            Standing::of(&report, entry.name, ours)
-        })
-        .collect();
-    say(&report, &standings, arguments.json)?;
-    Ok(report.is_sound())
-}
-
-/// The two plans of a lane. The goals are ours; a peer has none.
-fn plans(entry: &LaneEntry, measure_ms: u64) -> [Plan; 2] {
-    let [one_way, throughput] = ids(entry.name);
-    let mut plans = [
-        Plan { id: one_way, ..suite::one_way(entry.name, Payload::Bytes56, measure_ms) },
-        Plan { id: throughput, ..suite::throughput(entry.name, Payload::Bytes56, 1, measure_ms) },
-    ];
-    for plan in &mut plans {
-        if entry.name != Tickway::NAME {
-            plan.goals.clear();
-        }
-        if entry.threads {
-            plan.what = plan.what.replace("pinned process", "pinned thread");
-        }
-    }
-    plans
-}
-
-/// The rounds, summed up per plan. All lanes meet the machine's moods alike.
-fn rounds(host: &Host, plans: &[Plan]) -> Result<Vec<Measurement>, BenchError> {
-    let mut found: Vec<Measurement> = Vec::with_capacity(plans.len());
-    for round in 0..ROUNDS {
-        for (index, plan) in plans.iter().enumerate() {
-            let mut one = host.measure(plan, &mut |line| eprintln!("peers: {line}"))?;
-            match found.get_mut(index) {
-                None => found.push(one),
-                Some(all) => {
-                    let before = (all.trials.len() + all.discarded.len()) as u32;
-                    one.trials.iter_mut().for_each(|trial| trial.number += before);
-                    one.discarded.iter_mut().for_each(|discard| discard.number += before);
-                    all.trials.append(&mut one.trials);
-                    all.discarded.append(&mut one.discarded);
-                }
-            }
-        }
-        eprintln!("peers: round {} of {ROUNDS} is done", round + 1);
-    }
-    found.iter_mut().zip(plans).for_each(|(all, plan)| all.conclude(&plan.goals));
-    Ok(found)
-}
-
-fn say(report: &Report, standings: &[Standing], json: bool) -> Result<(), BenchError> {
-    if json {
-        let all = serde_json::json!({ "report": report, "standings": standings });
-        println!("{all}");
-        return Ok(());
-    }
-    println!("{}\n", text::render(report));
-    for found in &report.measurements {
-        println!("{}: {}", found.id, found.settings);
-    }
-    let discarded: usize = report.measurements.iter().map(|found| found.discarded.len()).sum();
-    println!("\n{}", table(standings));
-    println!(
-        "One way: below 1 ours is quicker. M/s: above 1 ours carries more. Starts kept: round trips + throughput; \
-         {discarded} discarded. {LEFT_OUT}"
-    );
-    for one in standings.iter().filter(|one| one.placement == Some(Placement::Near)) {
-        let name = one.lane.split(' ').next().unwrap_or_default();
-        if name.starts_with(Tickway::NAME) {
-            continue;
-        }
-        if let Some(ratio) = one.p50_ratio {
-            state(&format!("ring_one_way_over_{name}"), ratio);
-        }
-        if let Some(ratio) = one.rate_ratio {
-            state(&format!("ring_throughput_gain_over_{name}"), ratio);
-        }
-    }
-    Ok(())
+    benches::peers::run(&registry, LEFT_OUT)
 }

@@ -4,9 +4,8 @@
 //! the receiver is registered by attaching. `try_push` for single messages; its `push_batch` waits inside for room, so
 //! that a batch is pushed only when `headroom` says that it fits. The file lies beside ours in shared memory.
 
-use super::one_receiver;
 use benches::BenchError;
-use benches::lane::{Lane, LaneSpec, ProcessLane, Receiver, Sender};
+use benches::lane::{Lane, LaneSpec, ProcessLane, Receiver, Sender, one_receiver};
 use ringfire::{FlowControl, RingConsumer, RingConsumerBuilder, RingProducer, RingProducerBuilder};
 use std::time::Duration;
 

@@ -3,9 +3,8 @@
 //! Single messages by `push` and `pop`. Batches by chunks, which its documentation gives for many items at once: a
 //! `write_chunk_uninit` filled by `fill_from_iter`, and a `read_chunk` read in place and committed whole.
 
-use super::one_receiver;
 use benches::BenchError;
-use benches::lane::{Lane, LaneSpec, Receiver, Sender, ThreadLane};
+use benches::lane::{Lane, LaneSpec, Receiver, Sender, ThreadLane, one_receiver};
 use rtrb::{Consumer, Producer, RingBuffer};
 
 /// The lane.

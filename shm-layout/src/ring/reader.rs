@@ -109,10 +109,15 @@ impl<const W: usize> RingReader<W> {
         let first = self.next;
         let slots = self.slots.view();
         for (count, payload) in out.iter_mut().enumerate() {
-            if let Err(stamp) = slots.read(first.wrapping_add(count as u64), payload) {
+            let sequence = first.wrapping_add(count as u64);
+            if let Err(stamp) = slots.read(sequence, payload) {
                 self.next = first + count as u64;
                 // A batch in hand is returned first; the next call meets the stamp again.
                 return if count > 0 { Ok(count) } else { self.on_other_stamp(stamp) };
+            }
+            // A second message in hand: the writer is ahead. Nothing is taken from one that is not.
+            if count > 0 {
+                slots.prefetch_for_reading(sequence);
             }
         }
         self.next = first + out.len() as u64;

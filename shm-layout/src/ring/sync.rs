@@ -17,6 +17,81 @@ pub use std::sync::atomic::fence;
 
 pub use std::sync::atomic::Ordering;
 
+/// Asks for the word's cache line, to be loaded soon. A hint: it changes no value, orders nothing and cannot fault.
+#[inline(always)]
+pub(super) fn prefetch_for_reading(word: &AtomicU64) {
+    #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+    // SAFETY: a prefetch accesses nothing in the sense of the language, and faults are suppressed by the instruction.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(word.as_ptr().cast());
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(loom), not(miri))))]
+    let _ = word;
+}
+
+/// Asks for the word's cache line as this core's own, to be stored to soon. A hint, as [`prefetch_for_reading`].
+#[inline(always)]
+pub(super) fn prefetch_for_writing(word: &AtomicU64) {
+    // By name: without the target feature the compiler makes the intrinsic a prefetch for reading. Where a processor does
+    // not know the instruction it is a no-op, by its encoding.
+    #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+    // SAFETY: as above; the instruction touches no register, flag or stack.
+    unsafe {
+        std::arch::asm!("prefetchw [{}]", in(reg) word.as_ptr().addr(), options(nomem, nostack, preserves_flags));
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(loom), not(miri))))]
+    let _ = word;
+}
+
+/// Words of a cache line.
+pub(super) const LINE_WORDS: usize = 8;
+
+/// The words of a cache line as they are now, each of them whole and as a relaxed load would find it; they are not found
+/// at one moment.
+///
+/// The language has no relaxed load of more than a word, and a reader that copies word by word is held back by the count of
+/// its instructions. So on x86-64 they are loaded in pairs: an aligned load of 16 bytes is one access on every processor
+/// with AVX (Intel SDM volume 3, 9.1.1; AMD APM volume 2, 7.3.2), is ordered among other loads as a load of a word is, and
+/// in assembly cannot be a race in the compiler's eyes. A processor without AVX still loads each word whole.
+///
+/// # Safety
+/// `first` is aligned to a cache line, and the seven words after it are in view with it.
+#[inline(always)]
+pub(super) unsafe fn load_line(first: &AtomicU64) -> [u64; LINE_WORDS] {
+    #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+    {
+        use std::arch::x86_64::__m128i;
+        let (one, two, three, four): (__m128i, __m128i, __m128i, __m128i);
+        // SAFETY: 64 aligned bytes that the caller keeps in view are loaded, and nothing else is touched.
+        unsafe {
+            std::arch::asm!(
+                "movdqa {one}, [{line}]",
+                "movdqa {two}, [{line} + 16]",
+                "movdqa {three}, [{line} + 32]",
+                "movdqa {four}, [{line} + 48]",
+                line = in(reg) first.as_ptr(),
+                one = out(xmm_reg) one,
+                two = out(xmm_reg) two,
+                three = out(xmm_reg) three,
+                four = out(xmm_reg) four,
+                options(nostack, preserves_flags, readonly),
+            );
+        }
+        // SAFETY: both are 64 bytes without padding, and every bit pattern is a number.
+        unsafe { std::mem::transmute([one, two, three, four]) }
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(loom), not(miri))))]
+    {
+        let first = std::ptr::from_ref(first);
+        std::array::from_fn(|index| {
+            // SAFETY: the caller keeps eight words from `first` on in view.
+            let word = unsafe { &*first.wrapping_add(index) };
+            word.load(Ordering::Relaxed)
+        })
+    }
+}
+
 /// Bytes that a region's start is aligned to at least: one 128-byte slot.
 pub const REGION_ALIGN: usize = 128;
 

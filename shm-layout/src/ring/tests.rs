@@ -37,8 +37,8 @@ fn push(writer: &mut RingWriter<7>, count: u64) {
 }
 
 /// Reads up to `count` messages and checks each payload against its sequence.
-fn read(reader: &mut RingReader<7>, count: usize) -> Result<usize, Lapped> {
-    let mut out = vec![[0; 7]; count];
+fn read<const W: usize>(reader: &mut RingReader<W>, count: usize) -> Result<usize, Lapped> {
+    let mut out = vec![[0; W]; count];
     let first = reader.next_sequence();
     let found = reader.read_batch(&mut out)?;
     for (offset, message) in out[..found].iter().enumerate() {

@@ -3,24 +3,20 @@
 //! It never waits: a claim that gating readers leave no room for is [`Full`], and what then is the caller's decision.
 //! Only one living writer may hold a ring; the region's writer identity and the supervisor see to that.
 
-use super::slot::{SEQUENCE_MAX, Slots, WRITING};
+use super::slot::{SEQUENCE_MAX, Slots, SlotsView, WRITING};
 use super::sync::SharedWords;
 use super::{Gate, RingError, cursor::Gates};
 use crate::failpoint::Failpoint;
 
 /// Before a slot is touched.
 pub(super) static BEFORE_MARK: Failpoint = Failpoint::new("ring.write.before_mark");
-/// Mid-slot: the mark is set (and those of the claim's next slots) and half of the payload is written.
+/// Mid-slot: the mark is set and half of the payload is written.
 pub(super) static AFTER_MARK: Failpoint = Failpoint::new("ring.write.after_mark");
 /// Before each sequence of a batch becomes visible.
 pub(super) static BEFORE_SEQUENCE: Failpoint = Failpoint::new("ring.write.before_sequence");
 
 /// The ring's failpoints, for [`crate::failpoint::arm`].
 pub static FAILPOINTS: [&Failpoint; 3] = [&BEFORE_MARK, &AFTER_MARK, &BEFORE_SEQUENCE];
-
-/// Slots of a claim that are marked together, ahead of their payload: more would not be on the way at once, and a claim
-/// of which little is written would take messages from readers that are a whole ring behind for nothing.
-const MARK_AHEAD: usize = 64;
 
 /// Not now: gating readers, or the reserve for cancels and rejects, leave too few slots. Nothing was claimed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,7 +67,7 @@ impl<const W: usize> RingWriter<W> {
             return Err(RingError::ReadOnly);
         }
         let published = last_published(&slots)?;
-        slots.store_published(published);
+        slots.view().store_published(published);
         Ok(Self::over(slots, published))
     }
 
@@ -118,7 +114,7 @@ impl<const W: usize> RingWriter<W> {
     ///
     /// # Errors
     /// [`Full`] when fewer slots are free beyond the reserve. A count above the ring's slots is always full.
-    #[inline]
+    #[inline(always)]
     pub fn claim(&mut self, count: usize) -> Result<Claim<'_, W>, Full> {
         self.claim_beyond(count, self.reserve)
     }
@@ -127,7 +123,7 @@ impl<const W: usize> RingWriter<W> {
     ///
     /// # Errors
     /// [`Full`] when fewer slots are free.
-    #[inline]
+    #[inline(always)]
     pub fn claim_reserved(&mut self, count: usize) -> Result<Claim<'_, W>, Full> {
         self.claim_beyond(count, 0)
     }
@@ -137,18 +133,25 @@ impl<const W: usize> RingWriter<W> {
         if count as u64 > self.slots.count() {
             return Err(Full);
         }
-        let needed = count as u64 + reserve;
+        // Both are at most the count of slots.
+        let needed = (count as u64).wrapping_add(reserve);
         if self.gates.free_cached(self.published) < needed && self.gates.refresh(self.published) < needed {
             return Err(Full);
         }
-        Ok(Claim { writer: self, count, written: 0, marked: 0 })
+        Ok(Claim {
+            slots: self.slots.view(),
+            before: self.published,
+            published: &mut self.published,
+            count,
+            written: 0,
+        })
     }
 
     /// Publishes one message and returns its sequence.
     ///
     /// # Errors
     /// As [`Self::claim`].
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, payload: &[u64; W]) -> Result<u64, Full> {
         let mut claim = self.claim(1)?;
         claim.write(0, payload);
@@ -159,7 +162,7 @@ impl<const W: usize> RingWriter<W> {
     ///
     /// # Errors
     /// As [`Self::claim_reserved`].
-    #[inline]
+    #[inline(always)]
     pub fn push_reserved(&mut self, payload: &[u64; W]) -> Result<u64, Full> {
         let mut claim = self.claim_reserved(1)?;
         claim.write(0, payload);
@@ -178,11 +181,12 @@ impl<const W: usize> RingWriter<W> {
 #[derive(Debug)]
 #[must_use = "an unpublished claim publishes nothing"]
 pub struct Claim<'a, const W: usize> {
-    writer: &'a mut RingWriter<W>,
+    slots: SlotsView<'a, W>,
+    /// The writer's count, as it was at the claim; by value, to stay in a register.
+    before: u64,
+    published: &'a mut u64,
     count: usize,
     written: usize,
-    /// Slots marked as being written: at least as many as are written.
-    marked: usize,
 }
 
 impl<const W: usize> Claim<'_, W> {
@@ -205,36 +209,28 @@ impl<const W: usize> Claim<'_, W> {
     #[inline(always)]
     pub fn write(&mut self, index: usize, payload: &[u64; W]) {
         assert!(index < self.count && index <= self.written, "messages of a claim are written in order, within it");
-        if index >= self.marked {
-            self.mark_ahead();
+        let sequence = self.before.wrapping_add(1 + index as u64);
+        if index == self.written {
+            self.slots.mark(sequence);
+            self.written += 1;
         }
-        self.writer.slots.fill(self.writer.published.wrapping_add(1 + index as u64), payload);
-        self.written = self.written.max(index + 1);
-    }
-
-    /// Marks the next slots of the claim, so that their lines are on the way before their payload is written.
-    #[inline(always)]
-    fn mark_ahead(&mut self) {
-        let count = (self.count - self.marked).min(MARK_AHEAD);
-        self.writer.slots.mark(self.writer.published.wrapping_add(1 + self.marked as u64), count as u64);
-        self.marked += count;
+        self.slots.fill(sequence, payload);
     }
 
     /// Publishes the messages written (which may be fewer than claimed) and returns the last published sequence.
     #[inline(always)]
     pub fn publish(self) -> u64 {
-        let before = self.writer.published;
         let armed = BEFORE_SEQUENCE.is_armed();
         for index in 0..self.written as u64 {
             if armed {
                 BEFORE_SEQUENCE.hit();
             }
-            self.writer.slots.publish(before.wrapping_add(1 + index));
+            self.slots.publish(self.before.wrapping_add(1 + index));
         }
-        let last = before + self.written as u64;
+        let last = self.before + self.written as u64;
         if self.written > 0 {
-            self.writer.published = last;
-            self.writer.slots.store_published(last);
+            *self.published = last;
+            self.slots.store_published(last);
         }
         last
     }

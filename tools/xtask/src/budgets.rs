@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode, Stdio};
 use toml::Spanned;
 
 /// Bench targets that measure time.
-const TIMED: &[&str] = &["codec", "book", "risk", "journal", "tick_to_order"];
+const TIMED: &[&str] = &["codec", "book", "risk", "journal", "tick_to_order", "peers"];
 /// The bench target that counts instructions.
 const COUNTED: &str = "instructions";
 

@@ -12,7 +12,7 @@ fn next_random(state: &mut u64) -> u64 {
 }
 
 /// Writes up to message `last` in batches of 1 to `batch_max`, waiting when full.
-fn write_all(mut writer: RingWriter<7>, last: u64, batch_max: u64) {
+fn write_all<const W: usize>(mut writer: RingWriter<W>, last: u64, batch_max: u64) {
     let mut random = 0x5EED;
     while writer.published() < last {
         let first = writer.published() + 1;
@@ -28,7 +28,7 @@ fn write_all(mut writer: RingWriter<7>, last: u64, batch_max: u64) {
 }
 
 /// Reads up to message `last`; returns (messages read, messages missed, laps).
-fn read_all(mut reader: RingReader<7>, last: u64) -> (u64, u64, u64) {
+fn read_all<const W: usize>(mut reader: RingReader<W>, last: u64) -> (u64, u64, u64) {
     let (mut count, mut missed, mut laps) = (0, 0, 0);
     while reader.next_sequence() <= last {
         match read(&mut reader, 32) {
@@ -49,10 +49,21 @@ fn read_all(mut reader: RingReader<7>, last: u64) -> (u64, u64, u64) {
 
 #[test]
 fn taps_are_lapped_but_never_torn() {
+    lap_taps::<7>();
+}
+
+#[test]
+fn nor_are_slots_of_two_lines_torn() {
+    lap_taps::<15>();
+}
+
+fn lap_taps<const W: usize>() {
     const LAST: u64 = 3_000_000;
     for slots in [2, 8, 64] {
-        let (words, writer) = writer(slots);
-        let taps = [0, 1].map(|_| reader(&words, slots, Start::Oldest));
+        let words = SharedWords::heap(ring_words(W + 1, slots));
+        let writer = RingWriter::<W>::create(words.clone(), slots).expect("zeroed words");
+        let taps =
+            [0, 1].map(|_| RingReader::<W>::attach(words.read_only(), slots, Start::Oldest).expect("geometry fits"));
         thread::scope(|scope| {
             let threads = taps.map(|tap| scope.spawn(move || read_all(tap, LAST)));
             scope.spawn(move || write_all(writer, LAST, 2.max(slots as u64 / 2)));

@@ -1,7 +1,7 @@
 //! Our ring between two threads of one process, for peers that are confined to one: the same files, mapped twice.
 
-use benches::BenchError;
-use benches::lane::{Lane, LaneSpec, ProcessLane, ThreadLane, Tickway};
+use super::{Lane, LaneSpec, ProcessLane, ThreadLane, Tickway};
+use crate::BenchError;
 
 /// Our ring, its two ends in threads.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! How ours stands to each peer: one line per peer and placement of the cores, never over placements.
 
-use benches::anchor::Placement;
-use benches::report::{Measurement, Report, Summary};
+use crate::anchor::Placement;
+use crate::report::{Measurement, Report, Summary};
 use serde::Serialize;
 
 /// One lane at one placement, and ours over it.
