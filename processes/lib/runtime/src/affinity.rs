@@ -120,8 +120,7 @@ fn plan_over(
     if pool.is_empty() {
         return Err(RuntimeError::refused("host.cores lists no CPU", "list CPU ids or write \"auto\""));
     }
-    // Neighbours on the path share a CPU: a yield hands the order on, and only one hop waits for another CPU's turn.
-    let cores: Vec<usize> = (0..hot).map(|process| pool[process * pool.len().min(hot) / hot]).collect();
+    let cores: Vec<usize> = (0..hot).map(|process| pool[place(process, hot, pool.len())]).collect();
     // A CPU must be left over: cold processes do not interrupt a hot one, so beside one that never yields they would starve
     // until the kernel's tick.
     let alone = pool.len() >= hot && allowed.len() > hot;
@@ -136,6 +135,21 @@ fn plan_over(
     Ok(CorePlan { cores, wait, line })
 }
 
+/// How many of the other stages the last one on the path is worth: a gateway journals and writes to a socket, which takes
+/// longer than feed handler, strategy and risk together.
+const LAST_WEIGHT: usize = 3;
+
+/// The CPU, of `cpus`, of a hot process in role order. Neighbours on the path share one: a yield hands the order on, and
+/// only one hop waits for another CPU's turn. Each CPU gets about the same weight of the path.
+const fn place(process: usize, hot: usize, cpus: usize) -> usize {
+    if cpus >= hot {
+        return process;
+    }
+    let weight = if process + 1 == hot { LAST_WEIGHT } else { 1 };
+    // The middle of the process on a path of this length, in halves.
+    (2 * process + weight) * cpus / (2 * (hot - 1 + LAST_WEIGHT))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,15 +160,29 @@ mod tests {
         let wide = plan(&[0, 1, 2, 3, 4], 4);
         assert_eq!((wide.cores.as_slice(), wide.wait), (&[1, 2, 3, 4][..], WaitStrategy::Spin));
         let narrow = plan(&[0, 1], 4);
-        assert_eq!((narrow.cores.as_slice(), narrow.wait), (&[0, 0, 1, 1][..], WaitStrategy::Yield));
+        assert_eq!((narrow.cores.as_slice(), narrow.wait), (&[0, 0, 0, 1][..], WaitStrategy::Yield));
         assert!(
-            narrow.line.contains("[0, 0, 1, 1]") && narrow.line.contains("yield") && narrow.line.contains("shared")
+            narrow.line.contains("[0, 0, 0, 1]") && narrow.line.contains("yield") && narrow.line.contains("shared")
         );
         let exact = plan(&[3, 7], 2);
         assert_eq!((exact.cores.as_slice(), exact.wait), (&[3, 7][..], WaitStrategy::Yield), "none left for the cold");
         let spare = plan(&[3, 7, 8], 2);
         assert_eq!((spare.cores.as_slice(), spare.wait), (&[7, 8][..], WaitStrategy::Spin));
         assert_eq!(plan(&[3, 7], 3).wait, WaitStrategy::Yield, "one more than CPUs: every process of a CPU yields");
+    }
+
+    #[test]
+    fn neighbours_share_a_cpu_and_the_gateway_has_room() {
+        let places = |hot, cpus| (0..hot).map(|process| place(process, hot, cpus)).collect::<Vec<_>>();
+        assert_eq!(places(4, 1), [0, 0, 0, 0]);
+        assert_eq!(places(4, 2), [0, 0, 0, 1]);
+        assert_eq!(places(4, 3), [0, 0, 1, 2]);
+        assert_eq!(places(2, 2), [0, 1]);
+        assert_eq!(places(4, 6), [0, 1, 2, 3]);
+        for (hot, cpus) in (1..20).flat_map(|hot| (1..20).map(move |cpus| (hot, cpus))) {
+            let places = places(hot, cpus);
+            assert!(places.is_sorted() && places.iter().all(|place| *place < cpus), "{hot} on {cpus}: {places:?}");
+        }
     }
 
     #[test]
