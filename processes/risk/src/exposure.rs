@@ -114,6 +114,7 @@ impl Exposures {
     }
 
     /// Reserves a rebuilt or approved order; false when there is no room, and its quantity then stays added for good.
+    #[inline]
     pub fn reserve(&mut self, reservation: Reservation) -> bool {
         *self.rows[reservation.row as usize].open_mut(reservation.side) += i128::from(reservation.reserved());
         self.reservations.insert(reservation)
@@ -123,6 +124,7 @@ impl Exposures {
     ///
     /// # Panics
     /// When there is no room or the id is reserved already: the verdict looked first.
+    #[inline]
     pub fn approve_new(&mut self, row: usize, order: &NewOrderSingle) {
         let fits = self.reserve(Reservation {
             cl_ord_id: order.header.cl_ord_id,

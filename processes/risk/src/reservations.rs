@@ -3,8 +3,9 @@
 
 use shm_layout::types::{ClOrdId, Side};
 
-/// What one order may still become.
+/// What one order may still become: one cache line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(align(64))]
 pub struct Reservation {
     /// The order (FIX 11). [`ClOrdId::NONE`] marks a free place.
     pub cl_ord_id: ClOrdId,
@@ -37,6 +38,7 @@ impl Reservation {
     };
 
     /// Reserved quantity: max(old, new) while a replace is in flight.
+    #[inline]
     #[must_use]
     pub fn reserved(&self) -> i64 {
         self.leaves_qty.max(self.replace_order_qty.saturating_sub(self.cum_qty)).max(0)
@@ -106,6 +108,7 @@ impl Reservations {
     ///
     /// # Panics
     /// When the id is none or already there: the caller looked first.
+    #[inline]
     pub fn insert(&mut self, reservation: Reservation) -> bool {
         assert!(reservation.cl_ord_id != ClOrdId::NONE, "a reservation needs an id");
         let mask = self.places.len() - 1;
