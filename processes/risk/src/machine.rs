@@ -4,7 +4,7 @@
 //! ClOrdID is not its sender's to use is dropped and counted, not refused.
 
 use crate::counters::Counters;
-use crate::exposure::{Exposures, Oddity};
+use crate::exposure::{Exposures, Oddity, negated_for_sell};
 use crate::limits::{Limit, RejectMask, Settings};
 use crate::market::{Collar, Market};
 use crate::reservations::Reservation;
@@ -114,15 +114,15 @@ struct Standing {
     instrument: usize,
     row: Option<usize>,
     side: Side,
-    worst_case: i128,
+    /// Worst-case position, counted towards its side.
+    worst: i128,
 }
 
 impl Standing {
     /// Control 5: whether `added` more on this side could become more than the limit, long or short.
     #[inline]
     fn exceeds(&self, added: i64, limit: &Limit) -> bool {
-        let worst = self.worst_case * i128::from(self.side.sign());
-        worst + i128::from(added) > i128::from(limit.position_max.0)
+        self.worst + i128::from(added) > i128::from(limit.position_max.0)
     }
 }
 
@@ -366,8 +366,8 @@ impl Risk {
     fn standing(&self, strategy: usize, header: &OrderHeader) -> Standing {
         let (instrument, side) = (header.instrument_id.index(), header.side());
         let row = self.exposures.row(strategy, instrument);
-        let worst_case = row.map_or(0, |row| self.exposures.exposure(row).worst_case(side));
-        Standing { instrument, row, side, worst_case }
+        let worst = row.map_or(0, |row| self.exposures.exposure(row).worst_towards(side));
+        Standing { instrument, row, side, worst }
     }
 
     /// Every control at once.
@@ -413,7 +413,7 @@ impl Risk {
     #[inline]
     fn stamp(&mut self, now: Nanos, header: &mut OrderHeader, standing: &Standing, mask: RejectMask) {
         self.risk_sequence += 1;
-        let exposure = standing.worst_case;
+        let exposure = negated_for_sell(standing.side, standing.worst);
         let saturated = if exposure < 0 { i64::MIN } else { i64::MAX };
         header.limit_version = self.settings.limit_version;
         header.risk_epoch = self.epoch;

@@ -51,6 +51,8 @@ pub struct Reservations {
     places: Box<[Reservation]>,
     count: usize,
     count_max: usize,
+    /// 64 − log2(places).
+    shift: u32,
 }
 
 impl Reservations {
@@ -58,7 +60,8 @@ impl Reservations {
     #[must_use]
     pub fn with_capacity(count_max: usize) -> Self {
         let places = (count_max.max(1) * 2).next_power_of_two();
-        Self { places: vec![Reservation::FREE; places].into_boxed_slice(), count: 0, count_max }
+        let shift = 64 - places.trailing_zeros();
+        Self { places: vec![Reservation::FREE; places].into_boxed_slice(), count: 0, count_max, shift }
     }
 
     /// Orders in it.
@@ -75,7 +78,7 @@ impl Reservations {
 
     fn home(&self, id: ClOrdId) -> usize {
         // Fibonacci hashing: ids grow by one, their product spreads over the high bits.
-        (id.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - self.places.len().trailing_zeros())) as usize
+        id.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_shr(self.shift) as usize
     }
 
     fn find(&self, id: ClOrdId) -> Option<usize> {

@@ -263,7 +263,10 @@ impl Book {
             let node = self.levels.node(*level);
             (node.qty, node.orders) == *total
         });
-        totals_hold && self.orders.is_sound() && listed == totals.len() && owners.into_iter().all(|owner| self.levels.is_sound(owner))
+        totals_hold
+            && self.orders.is_sound()
+            && listed == totals.len()
+            && owners.into_iter().all(|owner| self.levels.is_sound(owner))
     }
 
     fn count_levels(&self, owner: u32) -> usize {

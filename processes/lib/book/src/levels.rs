@@ -19,9 +19,8 @@ pub const NONE: u32 = u32::MAX;
 /// Levels of the list that a search looks at before it descends the tree.
 const NEAR_LEVELS: usize = 8;
 
-/// One level, or a free node (then only `worse`, the next free one, has a meaning): one cache line.
+/// One level, or a free node (then only `worse`, the next free one, has a meaning).
 #[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
 pub struct Node {
     rank: i64,
     /// Sum of the quantities of its orders, 1e-8.
@@ -40,8 +39,6 @@ pub struct Node {
     /// A parent's is never less than its children's.
     heap_key: u32,
 }
-
-const _: () = assert!(size_of::<Node>() == 64);
 
 const FREE: Node = Node {
     rank: 0,
@@ -93,7 +90,7 @@ pub struct Levels {
 
 /// The side's index: instrument × 2, plus one for asks.
 pub const fn owner_of(instrument: InstrumentId, side: Side) -> u32 {
-    instrument.0 << 1 | matches!(side, Side::Sell) as u32
+    (instrument.0 << 1) | matches!(side, Side::Sell) as u32
 }
 
 const fn rank_of(side: Side, price: Price) -> i64 {
@@ -136,7 +133,7 @@ impl Levels {
     /// Where the table of suggestions has its word about a level.
     const fn suggestion(&self, owner: u32, rank: i64) -> usize {
         let mixed = (rank as u64 ^ (owner as u64) << 44).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> self.suggestion_shift) as usize
+        mixed.wrapping_shr(self.suggestion_shift) as usize
     }
 
     /// Instruments that have a row.

@@ -59,8 +59,9 @@ impl OrderTable {
     /// a few cache lines, while blocks land far apart and long-lived orders cannot grow one endless run.
     #[inline]
     const fn home(&self, reference: u64) -> usize {
-        let block = (reference / BLOCK).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift;
-        (block << BLOCK.trailing_zeros() | reference % BLOCK) as usize
+        let block = (reference / BLOCK).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let block = block.wrapping_shr(self.shift);
+        ((block << BLOCK.trailing_zeros()) | (reference % BLOCK)) as usize
     }
 
     const fn mask(&self) -> usize {
@@ -99,7 +100,7 @@ impl OrderTable {
     /// of later homes lie between its home and that slot, before them.
     #[inline]
     pub fn insert(&mut self, slot: usize, order: Order) {
-        assert!(!self.is_full() && self.slots[slot].level == NONE && order.level != NONE);
+        assert!(self.slots[slot].level == NONE && order.level != NONE, "the slot that find gave is free");
         let home = self.home(order.reference);
         let slot = if slot == home { slot } else { self.make_room(slot, home) };
         self.slots[slot] = order;
@@ -107,6 +108,7 @@ impl OrderTable {
     }
 
     /// Moves the hole at `slot` down past every order whose home is later than `home`.
+    #[inline(never)]
     fn make_room(&mut self, slot: usize, home: usize) -> usize {
         let mask = self.mask();
         let mut hole = slot;
