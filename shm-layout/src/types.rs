@@ -195,6 +195,18 @@ impl Nanos {
 #[repr(transparent)]
 pub struct ClOrdId(pub u64);
 
+/// Two base-36 digits of every number below 36².
+static DIGIT_PAIRS: [[u8; 2]; 1296] = {
+    const DIGITS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    let mut pairs = [[0; 2]; 1296];
+    let mut number = 0;
+    while number < pairs.len() {
+        pairs[number] = [DIGITS[number / 36], DIGITS[number % 36]];
+        number += 1;
+    }
+    pairs
+};
+
 impl ClOrdId {
     /// No order.
     pub const NONE: Self = Self(0);
@@ -249,16 +261,20 @@ impl ClOrdId {
     /// The 13 base-36 characters.
     #[must_use]
     pub const fn to_text(self) -> [u8; Self::TEXT_LEN] {
-        const DIGITS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-        let mut text = [b'0'; Self::TEXT_LEN];
-        let mut value = self.0;
-        let mut index = Self::TEXT_LEN;
-        while index > 0 {
-            index -= 1;
-            text[index] = DIGITS[(value % 36) as usize];
-            value /= 36;
-        }
-        text
+        // Every order is written once: two digits a step, of numbers below 36⁶, which fit 32 bits.
+        const SIX_DIGITS: u64 = 36_u64.pow(6);
+        let (high, low) = (self.0 / SIX_DIGITS, (self.0 % SIX_DIGITS) as u32);
+        let (top, middle) = (high / SIX_DIGITS, (high % SIX_DIGITS) as u32);
+        let [[_, t], [a, b], [c, d], [e, f], [g, h], [i, j], [k, l]] = [
+            DIGIT_PAIRS[top as usize],
+            DIGIT_PAIRS[(middle / 1296 / 1296) as usize],
+            DIGIT_PAIRS[(middle / 1296 % 1296) as usize],
+            DIGIT_PAIRS[(middle % 1296) as usize],
+            DIGIT_PAIRS[(low / 1296 / 1296) as usize],
+            DIGIT_PAIRS[(low / 1296 % 1296) as usize],
+            DIGIT_PAIRS[(low % 1296) as usize],
+        ];
+        [t, a, b, c, d, e, f, g, h, i, j, k, l]
     }
 
     /// Reads the 13 characters back; `None` on another length, another character, or a value over 64 bits.

@@ -9,7 +9,6 @@ use machine::Nanos;
 use orders::order::{Event, Order};
 use orders::report::refusal;
 use orders::table::Row;
-use protocols::Alpha;
 use protocols::ouch::{self, CancelOrderRepr, EnterOrderRepr, InboundRepr, ReplaceOrderRepr};
 use shm_layout::message::order::{
     NewOrderSingle, OrderCancelReplaceRequest, OrderCancelRequest, OrderHeader, OrderKind, OrderRequest,
@@ -267,7 +266,13 @@ impl Gateway {
     }
 
     pub(crate) fn next_user_ref_num(&self) -> Result<u32, RejectReason> {
-        let busy = |used: &UserRef| self.row_of(used).is_some_and(|row| !self.orders.order(row).is_terminal());
+        let busy = |used: &UserRef| {
+            let row = used.row as usize;
+            // The root names the chain that holds the row now: no look-up by id is needed to know whether it lives.
+            used.user_ref_num != 0
+                && self.chains.get(row).is_some_and(|chain| chain.root == used.root)
+                && self.orders.at(row).is_some_and(|order| !order.is_terminal())
+        };
         self.refs.available(busy).ok_or(RejectReason::GatewayCapacity)
     }
 
@@ -332,7 +337,9 @@ fn time_in_force(header: &OrderHeader) -> Result<u8, RejectReason> {
 }
 
 fn cl_ord_id(id: ClOrdId) -> ouch::ClOrdId {
-    Alpha::padded(&id.to_text()).expect("13 characters fit 14")
+    let mut text = ouch::ClOrdId::BLANK;
+    text.0[..ClOrdId::TEXT_LEN].copy_from_slice(&id.to_text());
+    text
 }
 
 fn used(header: &OrderHeader, user_ref_num: u32, root: u32, row: Row, kind: RefKind) -> UserRef {

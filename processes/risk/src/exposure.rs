@@ -32,10 +32,18 @@ impl Exposure {
     /// Worst-case position on a side: all of its open orders executed, none of the other side's.
     #[must_use]
     pub const fn worst_case(&self, side: Side) -> i128 {
-        match side {
-            Side::Buy => self.position + self.open_buy,
-            Side::Sell => self.position - self.open_sell,
-        }
+        negated_for_sell(side, self.worst_towards(side))
+    }
+
+    /// The same, counted so that more is worse on either side: long for buys, short for sells.
+    #[inline]
+    #[must_use]
+    pub const fn worst_towards(&self, side: Side) -> i128 {
+        let open = match side {
+            Side::Buy => self.open_buy,
+            Side::Sell => self.open_sell,
+        };
+        negated_for_sell(side, self.position) + open
     }
 
     const fn open_mut(&mut self, side: Side) -> &mut i128 {
@@ -44,6 +52,15 @@ impl Exposure {
             Side::Sell => &mut self.open_sell,
         }
     }
+}
+
+/// `value`, or its negative for sells, without a branch: nothing predicts an order's side. Sums of 64-bit quantities do not
+/// reach the one value that has no negative.
+#[inline]
+#[must_use]
+pub const fn negated_for_sell(side: Side, value: i128) -> i128 {
+    let ones = -(matches!(side, Side::Sell) as i128);
+    (value ^ ones).wrapping_sub(ones)
 }
 
 /// What a report did that has to be counted.
@@ -114,6 +131,7 @@ impl Exposures {
     }
 
     /// Reserves a rebuilt or approved order; false when there is no room, and its quantity then stays added for good.
+    #[inline]
     pub fn reserve(&mut self, reservation: Reservation) -> bool {
         *self.rows[reservation.row as usize].open_mut(reservation.side) += i128::from(reservation.reserved());
         self.reservations.insert(reservation)
@@ -123,6 +141,7 @@ impl Exposures {
     ///
     /// # Panics
     /// When there is no room or the id is reserved already: the verdict looked first.
+    #[inline]
     pub fn approve_new(&mut self, row: usize, order: &NewOrderSingle) {
         let fits = self.reserve(Reservation {
             cl_ord_id: order.header.cl_ord_id,

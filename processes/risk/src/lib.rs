@@ -18,5 +18,6 @@ pub mod machine;
 pub mod market;
 pub mod naive;
 pub mod reservations;
+mod row;
 pub mod shell;
 pub mod throttle;

@@ -4,17 +4,20 @@
 //! ClOrdID is not its sender's to use is dropped and counted, not refused.
 
 use crate::counters::Counters;
-use crate::exposure::{Exposures, Oddity};
+use crate::exposure::{Exposures, Oddity, negated_for_sell};
 use crate::limits::{Limit, RejectMask, Settings};
 use crate::market::{Collar, Market};
 use crate::reservations::Reservation;
+use crate::row::{InstrumentState, Row};
 use crate::throttle::Throttle;
 use machine::Machine;
 use orders::{Applied, FoldError, OrdersState};
 use shm_layout::message::BadMessage;
 use shm_layout::message::control::{Control, ControlKind};
 use shm_layout::message::execution::Execution;
-use shm_layout::message::order::{NewOrderSingle, OrderCancelReplaceRequest, OrderCancelRequest, OrderRequest};
+use shm_layout::message::order::{
+    NewOrderSingle, OrderCancelReplaceRequest, OrderCancelRequest, OrderHeader, OrderRequest,
+};
 use shm_layout::message::step::Reference;
 use shm_layout::types::{ClOrdId, Nanos, OrdType, Price, Qty, RejectReason, Role, Side};
 
@@ -98,17 +101,33 @@ pub struct Risk {
     exposures: Exposures,
     state: OrdersState,
     strategies: Box<[StrategyState]>,
-    markets: Box<[Market]>,
+    instruments: Box<[InstrumentState]>,
     /// By strategy, then instrument, as the limits.
-    collars: Box<[Collar]>,
+    rows: Box<[Row]>,
     void: Option<FoldError>,
     checkpoint: Option<CheckpointHash>,
     counters: Counters,
 }
 
+/// Where an order stands: its row, if the tables have one, and what is at risk there on its side.
+struct Standing {
+    instrument: usize,
+    row: Option<usize>,
+    side: Side,
+    /// Worst-case position, counted towards its side.
+    worst: i128,
+}
+
+impl Standing {
+    /// Control 5: whether `added` more on this side could become more than the limit, long or short.
+    #[inline]
+    fn exceeds(&self, added: i64, limit: &Limit) -> bool {
+        self.worst + i128::from(added) > i128::from(limit.position_max.0)
+    }
+}
+
 /// The parts of an order that the controls look at; a replace is judged as the order that it would make.
 struct Candidate {
-    side: Side,
     price: Price,
     order_qty: Qty,
     /// What approving it adds to the reserved quantity.
@@ -167,8 +186,10 @@ impl Risk {
             exposures,
             state,
             strategies: known,
-            markets: vec![Market::default(); instruments].into(),
-            collars: vec![Collar::SHUT; settings.limits.len()].into(),
+            instruments: (settings.domains.iter())
+                .map(|domain| InstrumentState { market: Market::default(), domain: *domain })
+                .collect(),
+            rows: settings.limits.iter().map(|limit| Row { limit: *limit, collar: Collar::SHUT }).collect(),
             void: None,
             checkpoint: None,
             counters: Counters::default(),
@@ -218,15 +239,22 @@ impl Risk {
         self.risk_sequence
     }
 
-    fn on_intent(&mut self, now: Nanos, strategy: u8, sequence: u64, request: &OrderRequest) -> Option<Output> {
+    fn on_intent(
+        &mut self,
+        now: Nanos,
+        strategy: u8,
+        sequence: u64,
+        request: &OrderRequest,
+        emit: &mut impl FnMut(Output),
+    ) {
         let strategy = usize::from(strategy);
         let Some(known) = self.strategies.get_mut(strategy) else {
             self.counters.misidentified += 1;
-            return None;
+            return;
         };
         if sequence <= known.ring.resume_after {
             self.counters.already_forwarded += 1;
-            return None;
+            return;
         }
         let header = request.header();
         let cancel = matches!(request, OrderRequest::OrderCancelRequest(_));
@@ -236,50 +264,46 @@ impl Risk {
             || (!cancel && id <= known.cl_ord_id)
         {
             self.counters.misidentified += 1;
-            return None;
+            return;
         }
         known.cl_ord_id = known.cl_ord_id.max(id);
         let stale = sequence <= known.ring.fence || id.epoch() < known.epoch;
         let early = RejectMask::when(stale, RejectReason::StaleIntent)
             .or(RejectMask::when(header.reject_reason != 0, RejectReason::Malformed))
             .or(RejectMask::when(header.venue_id >= u16::from(self.settings.gateways), RejectReason::Malformed));
-        match *request {
-            OrderRequest::NewOrderSingle(order) => Some(self.on_new(now, strategy, sequence, order, early)),
+        // The one copy of the message: the verdict is written into it.
+        let mut output = Output::Entry { gateway: 0, request: *request };
+        let Output::Entry { request, .. } = &mut output;
+        match request {
+            OrderRequest::NewOrderSingle(order) => self.on_new(now, strategy, sequence, order, early),
             OrderRequest::OrderCancelReplaceRequest(replace) => {
-                Some(self.on_replace(now, strategy, sequence, replace, early))
+                self.on_replace(now, strategy, sequence, replace, early);
             }
-            OrderRequest::OrderCancelRequest(cancel) => Some(self.on_cancel(now, strategy, sequence, cancel)),
+            OrderRequest::OrderCancelRequest(cancel) => self.on_cancel(now, strategy, sequence, cancel),
         }
+        emit(output);
     }
 
-    fn on_new(
-        &mut self,
-        now: Nanos,
-        strategy: usize,
-        sequence: u64,
-        mut order: NewOrderSingle,
-        early: RejectMask,
-    ) -> Output {
+    #[inline]
+    fn on_new(&mut self, now: Nanos, strategy: usize, sequence: u64, order: &mut NewOrderSingle, early: RejectMask) {
+        let standing = self.standing(strategy, &order.header);
         let candidate = Candidate {
-            side: order.header.side(),
             price: order.price,
             order_qty: order.order_qty,
             added: order.order_qty.0.max(0),
             mask: early
                 .or(RejectMask::when(order.header.ord_type != OrdType::Limit as u8, RejectReason::Malformed))
-                .or(RejectMask::when(self.exposures.is_full() || self.void.is_some(), RejectReason::Capacity)),
+                .or(RejectMask::when(self.exposures.is_full() | self.void.is_some(), RejectReason::Capacity)),
         };
         order.intent_sequence = sequence;
-        order.reference_price = self.reference_price(order.header.instrument_id.index());
-        let row = self.exposures.row(strategy, order.header.instrument_id.index());
-        let mask = self.judge(now, strategy, row, order.header.instrument_id.index(), &candidate);
-        let mut request = OrderRequest::NewOrderSingle(order);
-        self.stamp(now, &mut request, row, candidate.side, mask);
-        if let (RejectMask::NONE, Some(row), OrderRequest::NewOrderSingle(order)) = (mask, row, &request) {
+        order.reference_price = self.reference_price(standing.instrument);
+        let mask = self.judge(now, strategy, &standing, &candidate);
+        self.stamp(now, &mut order.header, &standing, mask);
+        if let (RejectMask::NONE, Some(row)) = (mask, standing.row) {
+            self.counters.approved += 1;
             self.strategies[strategy].throttle.take(&self.settings.throttles[strategy], now);
             self.exposures.approve_new(row, order);
         }
-        Output::Entry { gateway: 0, request }
     }
 
     fn on_replace(
@@ -287,15 +311,13 @@ impl Risk {
         now: Nanos,
         strategy: usize,
         sequence: u64,
-        mut replace: OrderCancelReplaceRequest,
+        replace: &mut OrderCancelReplaceRequest,
         early: RejectMask,
-    ) -> Output {
-        let row = self.exposures.row(strategy, replace.header.instrument_id.index());
+    ) {
+        let standing = self.standing(strategy, &replace.header);
         let own = self.exposures.reservation(replace.orig_cl_ord_id);
-        let known = own.filter(|own| Some(own.row as usize) == row);
-        let side = replace.header.side();
+        let known = own.filter(|own| Some(own.row as usize) == standing.row);
         let mut candidate = Candidate {
-            side,
             price: replace.price,
             order_qty: replace.order_qty,
             added: 0,
@@ -310,67 +332,64 @@ impl Risk {
             candidate.mask = candidate
                 .mask
                 .or(RejectMask::when(own.replace_cl_ord_id != ClOrdId::NONE, RejectReason::RequestInFlight))
-                .or(RejectMask::when(own.side != side, RejectReason::Malformed));
+                .or(RejectMask::when(own.side != standing.side, RejectReason::Malformed));
         }
         replace.intent_sequence = sequence;
-        replace.reference_price = self.reference_price(replace.header.instrument_id.index());
-        let mask = self.judge(now, strategy, row, replace.header.instrument_id.index(), &candidate);
-        let mut request = OrderRequest::OrderCancelReplaceRequest(replace);
-        self.stamp(now, &mut request, row, side, mask);
+        replace.reference_price = self.reference_price(standing.instrument);
+        let mask = self.judge(now, strategy, &standing, &candidate);
+        self.stamp(now, &mut replace.header, &standing, mask);
         if mask == RejectMask::NONE {
+            self.counters.approved += 1;
             self.strategies[strategy].throttle.take(&self.settings.throttles[strategy], now);
-            self.exposures.approve_replace(&replace);
+            self.exposures.approve_replace(replace);
         }
-        Output::Entry { gateway: 0, request }
     }
 
     /// A cancel passes every control: it can only lower what the venue holds. It is refused when it names an order that
     /// risk knows to be another strategy's.
-    fn on_cancel(&mut self, now: Nanos, strategy: usize, sequence: u64, mut cancel: OrderCancelRequest) -> Output {
+    fn on_cancel(&mut self, now: Nanos, strategy: usize, sequence: u64, cancel: &mut OrderCancelRequest) {
         let header = &cancel.header;
         let foreign = usize::from(cancel.orig_cl_ord_id.strategy()) != strategy;
         let mask = RejectMask::when(foreign, RejectReason::UnknownOrder)
             .or(RejectMask::when(header.reject_reason != 0, RejectReason::Malformed))
             .or(RejectMask::when(header.venue_id >= u16::from(self.settings.gateways), RejectReason::Malformed));
-        let row = self.exposures.row(strategy, header.instrument_id.index());
-        let side = header.side();
+        let standing = self.standing(strategy, header);
         cancel.intent_sequence = sequence;
-        let mut request = OrderRequest::OrderCancelRequest(cancel);
-        self.stamp(now, &mut request, row, side, mask);
+        self.stamp(now, &mut cancel.header, &standing, mask);
         if mask == RejectMask::NONE {
+            self.counters.cancels += 1;
             self.strategies[strategy].throttle.take(&self.settings.throttles[strategy], now);
         }
-        Output::Entry { gateway: 0, request }
+    }
+
+    #[inline]
+    fn standing(&self, strategy: usize, header: &OrderHeader) -> Standing {
+        let (instrument, side) = (header.instrument_id.index(), header.side());
+        let row = self.exposures.row(strategy, instrument);
+        let worst = row.map_or(0, |row| self.exposures.exposure(row).worst_towards(side));
+        Standing { instrument, row, side, worst }
     }
 
     /// Every control at once.
-    fn judge(
-        &self,
-        now: Nanos,
-        strategy: usize,
-        row: Option<usize>,
-        instrument: usize,
-        candidate: &Candidate,
-    ) -> RejectMask {
+    #[inline]
+    fn judge(&self, now: Nanos, strategy: usize, standing: &Standing, candidate: &Candidate) -> RejectMask {
         let known = &self.strategies[strategy];
+        let throttled = !known.throttle.admits_order(&self.settings.throttles[strategy], now);
         let general = candidate
             .mask
             .or(RejectMask::when(self.killed, RejectReason::Killed))
             .or(RejectMask::when(known.disarmed, RejectReason::NotPermitted))
-            .or(RejectMask::when(
-                !known.throttle.admits_order(&self.settings.throttles[strategy], now),
-                RejectReason::Throttle,
-            ));
-        let Some(row) = row else {
+            .or(RejectMask::when(throttled, RejectReason::Throttle));
+        let Some(row) = standing.row else {
             return general.or(RejectMask::of(RejectReason::LimitMissing));
         };
-        let limit = &self.settings.limits[row];
+        let Row { limit, collar } = &self.rows[row];
+        let InstrumentState { market, domain } = &self.instruments[standing.instrument];
         let (price, qty) = (candidate.price, candidate.order_qty);
-        let domain = &self.settings.domains[instrument];
         general
             .or(limit.blocked)
-            .or(self.markets[instrument].mask(now))
-            .or(RejectMask::when(self.collars[row].excludes(price), RejectReason::PriceCollar))
+            .or(market.mask(now))
+            .or(RejectMask::when(collar.excludes(price), RejectReason::PriceCollar))
             .or(RejectMask::when(
                 !domain.tick.divides_positive(price.0) | (price.0 > domain.price_max.0),
                 RejectReason::TickSize,
@@ -381,36 +400,31 @@ impl Risk {
                 RejectReason::OrderQty,
             ))
             .or(RejectMask::when(exceeds_notional(price, qty, limit), RejectReason::OrderNotional))
-            .or(RejectMask::when(self.exceeds_position(row, candidate, limit), RejectReason::PositionLimit))
+            .or(RejectMask::when(standing.exceeds(candidate.added, limit), RejectReason::PositionLimit))
     }
 
-    fn exceeds_position(&self, row: usize, candidate: &Candidate, limit: &Limit) -> bool {
-        let worst = self.exposures.exposure(row).worst_case(candidate.side) * i128::from(candidate.side.sign());
-        worst + i128::from(candidate.added) > i128::from(limit.position_max.0)
-    }
-
+    #[inline]
     fn reference_price(&self, instrument: usize) -> Price {
-        self.markets.get(instrument).map_or(Price::ZERO, |market| market.reference_price)
+        self.instruments.get(instrument).map_or(Price::ZERO, |known| known.market.reference_price)
     }
 
     /// Fills in risk's fields: the token, the inputs of the verdict, the reason, the hop. Every message forwarded takes a
     /// sequence, so that the gateway sees one strictly increasing stream.
-    fn stamp(&mut self, now: Nanos, request: &mut OrderRequest, row: Option<usize>, side: Side, mask: RejectMask) {
+    #[inline]
+    fn stamp(&mut self, now: Nanos, header: &mut OrderHeader, standing: &Standing, mask: RejectMask) {
         self.risk_sequence += 1;
-        let exposure = row.map_or(0, |row| self.exposures.exposure(row).worst_case(side));
+        let exposure = negated_for_sell(standing.side, standing.worst);
         let saturated = if exposure < 0 { i64::MIN } else { i64::MAX };
-        let cancel = matches!(request, OrderRequest::OrderCancelRequest(_));
-        let header = request.header_mut();
         header.limit_version = self.settings.limit_version;
         header.risk_epoch = self.epoch;
         header.risk_sequence = self.risk_sequence;
         header.exposure_before = Qty(i64::try_from(exposure).unwrap_or(saturated));
         header.risk_delta_ns = if header.receive_ns.0 == 0 { 0 } else { now.delta_from(header.receive_ns) };
-        header.reject_reason = mask.reason() as u16;
-        match mask {
-            RejectMask::NONE if cancel => self.counters.cancels += 1,
-            RejectMask::NONE => self.counters.approved += 1,
-            refused => self.counters.rejected[refused.reason() as usize] += 1,
+        header.reject_reason = RejectReason::None as u16;
+        if mask != RejectMask::NONE {
+            let reason = mask.reason();
+            header.reject_reason = reason as u16;
+            self.counters.rejected[reason as usize] += 1;
         }
     }
 
@@ -456,18 +470,19 @@ impl Risk {
 
     fn on_reference(&mut self, reference: &Reference) {
         let instrument = reference.instrument_id.index();
-        let Some(market) = self.markets.get_mut(instrument) else {
+        let count = self.instruments.len();
+        let Some(known) = self.instruments.get_mut(instrument) else {
             self.counters.references_unknown += 1;
             return;
         };
-        let before = market.reference_price;
-        *market = Market::from_reference(reference, self.settings.channel_stale_ns);
-        let reference_price = market.reference_price;
+        let before = known.market.reference_price;
+        known.market = Market::from_reference(reference, self.settings.channel_stale_ns);
+        let reference_price = known.market.reference_price;
         if reference_price == before {
             return;
         }
-        for row in (instrument..self.collars.len()).step_by(self.settings.domains.len()) {
-            self.collars[row] = Collar::around(reference_price, self.settings.limits[row].collar);
+        for row in self.rows[instrument..].iter_mut().step_by(count) {
+            row.collar = Collar::around(reference_price, row.limit.collar);
         }
     }
 }
@@ -485,9 +500,7 @@ impl Machine for Risk {
     fn on_input(&mut self, now: Nanos, input: &Input, emit: &mut impl FnMut(Output)) {
         match input {
             Input::Intent { strategy, sequence, request: Ok(request) } => {
-                if let Some(output) = self.on_intent(now, *strategy, *sequence, request) {
-                    emit(output);
-                }
+                self.on_intent(now, *strategy, *sequence, request, emit);
             }
             Input::Intent { request: Err(_), .. } => self.counters.malformed += 1,
             Input::Execution(execution) => self.on_execution(execution),

@@ -47,6 +47,9 @@ fn mid(bid: Price, ask: Price) -> Price {
     if bid.0 <= 0 || ask.0 <= bid.0 { Price::ZERO } else { Price(bid.0 + (ask.0 - bid.0) / 2) }
 }
 
+/// A collar's width of all of the reference.
+const WIDTH_UNIT: i64 = 100_000_000;
+
 /// Prices that the collar lets pass.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Collar {
@@ -66,8 +69,14 @@ impl Collar {
         if reference_price.0 <= 0 {
             return Self::SHUT;
         }
-        let half = i128::from(reference_price.0) * i128::from(width) / 100_000_000;
-        let half = i64::try_from(half).unwrap_or(i64::MAX);
+        // Most products fit 64 bits, where dividing by a constant is a multiplication.
+        let half = match reference_price.0.checked_mul(width) {
+            Some(product) => product / WIDTH_UNIT,
+            None => {
+                let half = i128::from(reference_price.0) * i128::from(width) / i128::from(WIDTH_UNIT);
+                i64::try_from(half).unwrap_or(i64::MAX)
+            }
+        };
         Self { low: Price(reference_price.0.saturating_sub(half)), high: Price(reference_price.0.saturating_add(half)) }
     }
 

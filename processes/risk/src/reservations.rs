@@ -3,8 +3,9 @@
 
 use shm_layout::types::{ClOrdId, Side};
 
-/// What one order may still become.
+/// What one order may still become: one cache line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(align(64))]
 pub struct Reservation {
     /// The order (FIX 11). [`ClOrdId::NONE`] marks a free place.
     pub cl_ord_id: ClOrdId,
@@ -37,6 +38,7 @@ impl Reservation {
     };
 
     /// Reserved quantity: max(old, new) while a replace is in flight.
+    #[inline]
     #[must_use]
     pub fn reserved(&self) -> i64 {
         self.leaves_qty.max(self.replace_order_qty.saturating_sub(self.cum_qty)).max(0)
@@ -49,6 +51,8 @@ pub struct Reservations {
     places: Box<[Reservation]>,
     count: usize,
     count_max: usize,
+    /// 64 − log2(places).
+    shift: u32,
 }
 
 impl Reservations {
@@ -56,7 +60,8 @@ impl Reservations {
     #[must_use]
     pub fn with_capacity(count_max: usize) -> Self {
         let places = (count_max.max(1) * 2).next_power_of_two();
-        Self { places: vec![Reservation::FREE; places].into_boxed_slice(), count: 0, count_max }
+        let shift = 64 - places.trailing_zeros();
+        Self { places: vec![Reservation::FREE; places].into_boxed_slice(), count: 0, count_max, shift }
     }
 
     /// Orders in it.
@@ -73,7 +78,7 @@ impl Reservations {
 
     fn home(&self, id: ClOrdId) -> usize {
         // Fibonacci hashing: ids grow by one, their product spreads over the high bits.
-        (id.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - self.places.len().trailing_zeros())) as usize
+        id.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_shr(self.shift) as usize
     }
 
     fn find(&self, id: ClOrdId) -> Option<usize> {
@@ -106,6 +111,7 @@ impl Reservations {
     ///
     /// # Panics
     /// When the id is none or already there: the caller looked first.
+    #[inline]
     pub fn insert(&mut self, reservation: Reservation) -> bool {
         assert!(reservation.cl_ord_id != ClOrdId::NONE, "a reservation needs an id");
         let mask = self.places.len() - 1;

@@ -1,6 +1,6 @@
 //! What a strategy knows of an instrument: the best prices, and whether they may be traded on.
 
-use shm_layout::message::market_data::{MarketData, MarketDataHeader};
+use shm_layout::message::market_data::MarketData;
 use shm_layout::message::step::Reference;
 use shm_layout::types::{BookValidity, Price, Side, TradingStatus};
 
@@ -94,24 +94,26 @@ impl Book {
         self.synchronized = synchronized;
     }
 
-    /// Takes a message about this instrument; one that the reference contains already is ignored.
-    pub fn apply(&mut self, message: &MarketData) {
+    /// Takes a message about this instrument; one that the reference contains already is ignored. Whether anything of the
+    /// book is another than before.
+    #[must_use]
+    pub fn apply(&mut self, message: &MarketData) -> bool {
         let header = message.header();
         if !self.loaded || header.channel_sequence <= self.through_sequence {
-            return;
+            return false;
         }
-        self.set_status(header);
+        let (validity, trading_status) = (header.validity(), header.trading_status());
+        let mut changed = (validity, trading_status) != (self.validity, self.trading_status);
+        (self.validity, self.trading_status) = (validity, trading_status);
         if let MarketData::TopOfBook(top) = message {
-            match header.side() {
-                Side::Buy => self.bid = top.price,
-                Side::Sell => self.ask = top.price,
-            }
+            let near = match header.side() {
+                Side::Buy => &mut self.bid,
+                Side::Sell => &mut self.ask,
+            };
+            changed |= *near != top.price;
+            *near = top.price;
         }
-    }
-
-    fn set_status(&mut self, header: &MarketDataHeader) {
-        self.validity = header.validity();
-        self.trading_status = header.trading_status();
+        changed
     }
 
     /// What may be done with it.

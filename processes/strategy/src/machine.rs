@@ -203,9 +203,7 @@ impl StrategyMachine {
             self.slots[slot].book.forget();
             self.reload(emit);
         } else {
-            let before = self.slots[slot].book;
-            self.slots[slot].book.apply(message);
-            if self.slots[slot].book == before {
+            if !self.slots[slot].book.apply(message) {
                 return;
             }
         }
@@ -318,11 +316,11 @@ impl StrategyMachine {
     fn reconcile(&mut self, now: Nanos, slot: usize, cause: Cause, emit: &mut impl FnMut(Output)) {
         let position = self.position(slot);
         let want = if self.armed { self.strategy.wants(slot, position) } else { None };
-        let place = self.slots[slot];
-        self.slots[slot].wake = None;
+        let place = &mut self.slots[slot];
+        place.wake = None;
         let Some(working) = place.working else {
             match want {
-                Some(_) if now < place.quiet_until => self.slots[slot].wake = Some(place.quiet_until),
+                Some(_) if now < place.quiet_until => place.wake = Some(place.quiet_until),
                 Some(want) if !self.has_stray(slot) => self.open(now, slot, &want, cause, emit),
                 _ => {}
             }

@@ -79,7 +79,12 @@ impl Window {
         }
         // With n samples: n·(value − mean) = n·value − Σ, so that its ratio to n·σ needs no division before the last.
         let distance = self.count as i128 * i128::from(value) - self.sum;
-        let z = (distance * 1000).checked_div(self.spread as i128)?;
+        let distance = distance * 1000;
+        // Where both fit 64 bits, as prices do, one short division says the same.
+        if let (Ok(distance), Ok(spread)) = (i64::try_from(distance), i64::try_from(self.spread)) {
+            return distance.checked_div(spread);
+        }
+        let z = distance.checked_div(self.spread as i128)?;
         Some(z.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
     }
 }

@@ -46,18 +46,16 @@ impl Book {
             return Err(Error::Capacity);
         }
         let level = match self.levels.find(instrument, side, price) {
-            Place::At(level) => {
-                self.levels.node(level).qty.checked_add(qty.0).ok_or(Error::NotRepresentable)?;
-                level
-            }
+            Place::At(level) => level,
             Place::Between { .. } if self.levels.is_full() => return Err(Error::Capacity),
             Place::Between { better, worse } => self.levels.insert(instrument, side, price, better, worse),
         };
-        let bbo_changed = self.levels.best(owner_of(instrument, side)) == level;
         let node = self.levels.node_mut(level);
-        node.qty += qty.0;
+        // A new level has nothing yet: what cannot be added was not inserted either.
+        node.qty = node.qty.checked_add(qty.0).ok_or(Error::NotRepresentable)?;
         node.orders += 1;
         let (level_qty, level_orders) = (Qty(node.qty), node.orders);
+        let bbo_changed = self.levels.best(owner_of(instrument, side)) == level;
         self.orders.insert(slot, Order { reference, qty: qty.0, level });
         Ok(Change { instrument, side, price, level_qty, level_orders, bbo_changed })
     }
@@ -153,17 +151,17 @@ impl Book {
     #[inline]
     fn take(&mut self, found: usize, qty: i64) -> Change {
         let Order { level, qty: left, .. } = *self.orders.get(found);
-        let bbo_changed = self.levels.best_beside(level) == level;
-        let (instrument, side, price) = self.levels.identity(level);
         let node = self.levels.node_mut(level);
         node.qty -= qty;
+        node.orders -= u32::from(qty == left);
+        let ((instrument, side, price), owner) = (node.identity(), node.owner);
+        let (level_qty, level_orders) = (Qty(node.qty), node.orders);
+        let bbo_changed = self.levels.best(owner) == level;
         if qty == left {
-            node.orders -= 1;
             self.orders.remove(found);
         } else {
             self.orders.set_qty(found, left - qty);
         }
-        let (level_qty, level_orders) = (Qty(node.qty), node.orders);
         if level_orders == 0 {
             assert!(level_qty.0 == 0, "a level's quantity is the sum of its orders'");
             self.levels.remove(level);
@@ -173,9 +171,8 @@ impl Book {
 
     #[inline]
     fn level(&self, slot: u32) -> Level {
-        let (_, _, price) = self.levels.identity(slot);
         let node = self.levels.node(slot);
-        Level { price, qty: Qty(node.qty), orders: node.orders }
+        Level { price: node.price(), qty: Qty(node.qty), orders: node.orders }
     }
 
     #[inline]
@@ -266,7 +263,10 @@ impl Book {
             let node = self.levels.node(*level);
             (node.qty, node.orders) == *total
         });
-        totals_hold && listed == totals.len() && owners.into_iter().all(|owner| self.levels.is_sound(owner))
+        totals_hold
+            && self.orders.is_sound()
+            && listed == totals.len()
+            && owners.into_iter().all(|owner| self.levels.is_sound(owner))
     }
 
     fn count_levels(&self, owner: u32) -> usize {

@@ -27,8 +27,8 @@ pub struct Node {
     pub qty: i64,
     /// Orders at it; positive.
     pub orders: u32,
-    /// Which [`LevelSide`] it belongs to: instrument × 2 + (0 bids, 1 asks).
-    owner: u32,
+    /// Which side of a book it belongs to: instrument × 2 + (0 bids, 1 asks).
+    pub owner: u32,
     better: u32,
     worse: u32,
     parent: u32,
@@ -84,17 +84,34 @@ pub struct Levels {
     free: u32,
     /// Slots by hash of side and rank: suggestions, checked against the node.
     suggestions: Box<[u32]>,
+    /// 64 − log2(suggestions).
+    suggestion_shift: u32,
 }
 
 /// The side's index: instrument × 2, plus one for asks.
 pub const fn owner_of(instrument: InstrumentId, side: Side) -> u32 {
-    instrument.0 * 2 + matches!(side, Side::Sell) as u32
+    (instrument.0 << 1) | matches!(side, Side::Sell) as u32
 }
 
 const fn rank_of(side: Side, price: Price) -> i64 {
     match side {
         Side::Buy => price.0,
         Side::Sell => -price.0,
+    }
+}
+
+impl Node {
+    /// Price of the level: a rank is a positive price or its negative.
+    #[inline]
+    pub const fn price(&self) -> Price {
+        Price(self.rank.wrapping_abs())
+    }
+
+    /// Instrument, side and price of the level.
+    #[inline]
+    pub const fn identity(&self) -> (InstrumentId, Side, Price) {
+        let side = if self.owner & 1 == 0 { Side::Buy } else { Side::Sell };
+        (InstrumentId(self.owner >> 1), side, self.price())
     }
 }
 
@@ -108,13 +125,15 @@ impl Levels {
         }
         let free = if capacity == 0 { NONE } else { 0 };
         let suggestions = vec![NONE; capacity.next_power_of_two().max(2)].into_boxed_slice();
-        Self { nodes, sides: vec![EMPTY_SIDE; instruments * 2].into_boxed_slice(), free, suggestions }
+        let suggestion_shift = 64 - suggestions.len().trailing_zeros();
+        let sides = vec![EMPTY_SIDE; instruments * 2].into_boxed_slice();
+        Self { nodes, sides, free, suggestions, suggestion_shift }
     }
 
     /// Where the table of suggestions has its word about a level.
     const fn suggestion(&self, owner: u32, rank: i64) -> usize {
         let mixed = (rank as u64 ^ (owner as u64) << 44).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> (64 - self.suggestions.len().trailing_zeros())) as usize
+        mixed.wrapping_shr(self.suggestion_shift) as usize
     }
 
     /// Instruments that have a row.
@@ -139,21 +158,12 @@ impl Levels {
 
     /// Instrument, side and price of a level.
     pub const fn identity(&self, slot: u32) -> (InstrumentId, Side, Price) {
-        let node = self.node(slot);
-        let instrument = InstrumentId(node.owner / 2);
-        // A rank is a positive price or its negative.
-        let price = Price(node.rank.wrapping_abs());
-        (instrument, if node.owner.is_multiple_of(2) { Side::Buy } else { Side::Sell }, price)
+        self.node(slot).identity()
     }
 
     /// The best level of a side, or [`NONE`].
     pub const fn best(&self, owner: u32) -> u32 {
         self.sides[owner as usize].best
-    }
-
-    /// The best level of the side that a level is on.
-    pub const fn best_beside(&self, slot: u32) -> u32 {
-        self.best(self.node(slot).owner)
     }
 
     /// The next worse level of the same side, or [`NONE`].

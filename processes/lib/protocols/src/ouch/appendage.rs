@@ -107,11 +107,14 @@ impl<'a> Appendage<'a> {
     }
 
     /// Checks `rest`, which is everything after the fixed part of a message and stands at `offset` in it.
+    #[inline]
     pub(super) fn new_checked(rest: &'a [u8], offset: usize) -> Result<Self, Malformed> {
+        // Most messages have no optional fields: no AL, or one that counts nothing and is followed by nothing.
+        if matches!(rest, [] | [0, 0]) { Ok(Self::default()) } else { Self::with_fields(rest, offset) }
+    }
+
+    fn with_fields(rest: &'a [u8], offset: usize) -> Result<Self, Malformed> {
         let content = |offset, what| Malformed::Content { offset, what };
-        if rest.is_empty() {
-            return Ok(Self::default());
-        }
         let (al, bytes) =
             rest.split_first_chunk().ok_or(content(offset, "the message ends inside the appendage's length"))?;
         if usize::from(u16::from_be_bytes(*al)) != bytes.len() {
