@@ -2,6 +2,7 @@
 
 use crate::report;
 use nix::unistd::getuid;
+use std::io::Write as _;
 use std::process::Command;
 use system::{Bench, Run};
 
@@ -100,7 +101,7 @@ fn shared_memory_that_is_full() {
     let mount = format!("mount -t tmpfs -o size=8m none {}", regions.display());
     let can = Command::new("unshare").args(["-m", "sh", "-c", &mount]).output();
     if !getuid().is_root() || !can.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: a small tmpfs needs root and mount namespaces");
+        let _ = writeln!(std::io::stderr(), "skipped: a small tmpfs needs root and mount namespaces");
         return;
     }
     let host = OWN.replacen("regions = \"\"", &format!("regions = {:?}", regions.display().to_string()), 1);
