@@ -7,6 +7,7 @@ mod books;
 mod cleanup;
 mod counts;
 mod follow;
+mod held;
 mod host;
 mod interrupt;
 mod latency;
