@@ -24,7 +24,8 @@ mod verdict;
 use crate::failure::{Failure, Finding, Outcome};
 use crate::output;
 use clap::Args;
-pub use latency::Figures;
+#[cfg(test)]
+pub use latency::Samples;
 pub use report::Report;
 use runtime::placement::Placement;
 use std::path::PathBuf;

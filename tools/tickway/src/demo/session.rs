@@ -348,6 +348,7 @@ impl Running {
                 order_intent: books.order_intent.figures(),
                 order_entry: books.order_entry.figures(),
             },
+            latencies: books.latencies(),
             anchor_ns: report::Anchor { before: self.anchor_before, after: anchor_ns() },
             cpu_steal_pct: steal,
             allocations_after_start: rows
