@@ -22,6 +22,7 @@ pub mod error;
 pub mod failpoint;
 pub mod hash;
 pub mod heartbeat;
+pub mod huge_pages;
 pub mod inputs;
 pub mod instance;
 pub mod kill_file;

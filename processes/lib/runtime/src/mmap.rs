@@ -4,12 +4,14 @@
 //! size is checked before it is mapped. Nobody ever holds a reference into a map: [`SharedWords`] gives atomic words.
 
 use crate::error::RuntimeError;
+use crate::huge_pages::{AlignedMap, HUGE_PAGE_BYTES, collapse_heap};
 use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use shm_layout::ring::sync::{Ordering, SharedWords};
 use std::fs::{File, OpenOptions};
+use std::hint::black_box;
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -69,6 +71,10 @@ pub fn create_region(path: &Path, bytes: u64, mode: u32) -> Result<(), RuntimeEr
     // The umask took bits away; the mode is part of the contract.
     let made = file.set_permissions(std::fs::Permissions::from_mode(mode)).map_err(|error| (error, "set the mode of"));
     let made = made.and_then(|()| allocate(&file, bytes).map_err(|error| (error, "allocate")));
+    if made.is_ok() && bytes >= HUGE_PAGE_BYTES as u64 {
+        // Before anyone attaches: later it would halt the writer. Where it is refused, pages stay small.
+        let _ = AlignedMap::new(&file, bytes as usize, true).map(|map| map.collapse());
+    }
     made.map_err(|(error, action)| {
         let _ = std::fs::remove_file(path);
         if error.raw_os_error() == Some(libc::ENOSPC) {
@@ -139,17 +145,20 @@ fn no_space(path: &Path, bytes: u64) -> RuntimeError {
 /// # Errors
 /// When the file is missing, its size is not `expected_bytes` (or not whole words), or the map is refused.
 pub fn map_region(path: &Path, access: Access, expected_bytes: Option<u64>) -> Result<Mapped, RuntimeError> {
-    map_file(path, access, expected_bytes).map(|(mapped, _, _)| mapped)
+    let (file, bytes) = open_region(path, access, expected_bytes)?;
+    let writable = access == Access::ReadWrite;
+    if bytes < HUGE_PAGE_BYTES {
+        return map_open(path, &file, writable).map(|(mapped, _)| mapped);
+    }
+    let map = AlignedMap::new(&file, bytes, writable).map_err(|error| RuntimeError::file("map", path, error))?;
+    let first = map.as_ptr();
+    // SAFETY: the map is `bytes` long and lives in the owner.
+    Ok(unsafe { words_of(first, bytes, writable, Arc::new(map)) })
 }
 
-/// As [`map_region`], with the map and the file, for what must be synced.
-pub(crate) fn map_file(
-    path: &Path,
-    access: Access,
-    expected_bytes: Option<u64>,
-) -> Result<(Mapped, Arc<MmapRaw>, File), RuntimeError> {
-    let writable = access == Access::ReadWrite;
-    let opened = OpenOptions::new().read(true).write(writable).open(path);
+/// Opens a region's file with the rights that are needed, its size checked.
+fn open_region(path: &Path, access: Access, expected_bytes: Option<u64>) -> Result<(File, usize), RuntimeError> {
+    let opened = OpenOptions::new().read(true).write(access == Access::ReadWrite).open(path);
     let file = opened.map_err(|error| RuntimeError::file("open", path, error))?;
     let metadata = file.metadata().map_err(|error| RuntimeError::file("inspect", path, error))?;
     let bytes = metadata.len();
@@ -163,37 +172,66 @@ pub(crate) fn map_file(
             "stop the instance, remove its regions and start it again",
         ));
     }
-    let mut options = MmapOptions::new();
-    options.populate();
-    let map = if writable { options.map_raw(&file) } else { options.map_raw_read_only(&file) };
-    let map = map.map_err(|error| RuntimeError::file("map", path, error))?;
-    let mlock = lock_pages(&map);
-    let (first, words) = (map.as_ptr().cast::<u64>(), map.len() / 8);
-    let map = Arc::new(map);
-    // SAFETY: a map is page-aligned and `words` words long; the file was opened with the rights that `writable` says;
-    // the size was checked and nobody truncates a region; `MmapRaw` never forms a reference and lives in the owner.
-    let words = unsafe { SharedWords::from_raw(first, words, writable, map.clone()) };
-    touch(&words);
-    Ok((Mapped { words, mlock }, map, file))
+    Ok((file, bytes as usize))
 }
 
-fn lock_pages(map: &MmapRaw) -> MlockOutcome {
-    match map.lock() {
-        Ok(()) => MlockOutcome::Locked,
-        Err(_) => {
-            let limit = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_MEMLOCK);
-            let limit_bytes = limit.map_or(0, |(soft, _)| soft);
-            MlockOutcome::Refused { bytes: map.len() as u64, limit_bytes }
-        }
+/// As [`map_region`], with the map and the file, for what must be synced.
+pub(crate) fn map_file(
+    path: &Path,
+    access: Access,
+    expected_bytes: Option<u64>,
+) -> Result<(Mapped, Arc<MmapRaw>, File), RuntimeError> {
+    let (file, _) = open_region(path, access, expected_bytes)?;
+    let (mapped, map) = map_open(path, &file, access == Access::ReadWrite)?;
+    Ok((mapped, map, file))
+}
+
+fn map_open(path: &Path, file: &File, writable: bool) -> Result<(Mapped, Arc<MmapRaw>), RuntimeError> {
+    let mut options = MmapOptions::new();
+    options.populate();
+    let map = if writable { options.map_raw(file) } else { options.map_raw_read_only(file) };
+    let map = Arc::new(map.map_err(|error| RuntimeError::file("map", path, error))?);
+    // SAFETY: the map is as long as it says and lives in the owner.
+    let mapped = unsafe { words_of(map.as_mut_ptr(), map.len(), writable, map.clone()) };
+    Ok((mapped, map))
+}
+
+/// The words of a map, locked if the kernel lets them be, and every page present.
+///
+/// # Safety
+/// `first..first + bytes` is a map of a region, as writable as `writable` says, for as long as `owner` lives. Nobody
+/// truncates a region, and nothing forms a reference into it.
+unsafe fn words_of(
+    first: *mut u8,
+    bytes: usize,
+    writable: bool,
+    owner: Arc<dyn std::any::Any + Send + Sync>,
+) -> Mapped {
+    let mlock = lock_pages(first, bytes);
+    // SAFETY: a map is page-aligned and `bytes / 8` words long; the rest is the caller's word.
+    let words = unsafe { SharedWords::from_raw(first.cast(), bytes / 8, writable, owner) };
+    touch(&words);
+    Mapped { words, mlock }
+}
+
+fn lock_pages(first: *mut u8, bytes: usize) -> MlockOutcome {
+    // SAFETY: the call changes no byte; a range that is not mapped is refused.
+    if unsafe { libc::mlock(first.cast(), bytes) } == 0 {
+        return MlockOutcome::Locked;
     }
+    let limit = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_MEMLOCK);
+    let limit_bytes = limit.map_or(0, |(soft, _)| soft);
+    MlockOutcome::Refused { bytes: bytes as u64, limit_bytes }
 }
 
 /// Makes every page of this process present and keeps it so: the heap, the stacks, the program. A table of zeros has no
-/// page until it is written; without this, each of its pages would fault when trading first comes to it.
+/// page until it is written; without this, each of its pages would fault when trading first comes to it. The heap goes to
+/// huge pages first, where the kernel has them.
 ///
 /// # Errors
 /// What the kernel refuses: more than `RLIMIT_MEMLOCK` without CAP_IPC_LOCK.
 pub fn lock_process() -> Result<(), RuntimeError> {
+    collapse_heap();
     mlockall(MlockAllFlags::MCL_CURRENT).map_err(|error| {
         RuntimeError::system("lock this process's memory", error.into(), "raise RLIMIT_MEMLOCK (ulimit -l unlimited)")
     })
@@ -204,9 +242,10 @@ pub fn lock_process() -> Result<(), RuntimeError> {
 pub fn touch(words: &SharedWords) {
     for index in (0..words.len()).step_by(PAGE_BYTES / 8) {
         if words.is_writable() {
-            words.fetch_add(index, 0, Ordering::Relaxed);
+            // A zero that the compiler knows of would be no store at all.
+            words.fetch_add(index, black_box(0), Ordering::Relaxed);
         } else {
-            std::hint::black_box(words.load(index, Ordering::Relaxed));
+            black_box(words.load(index, Ordering::Relaxed));
         }
     }
 }
