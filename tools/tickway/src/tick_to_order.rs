@@ -146,7 +146,7 @@ fn described(placement: Placement, (key, title, what): (&str, &str, &str)) -> Me
         what: format!("{what} The headline is the median."),
         limit: "A for each hop between two cores; where processes share a core, the kernel's switch between them."
             .to_owned(),
-        subject: placement.to_string(),
+        subject: "tickway".to_owned(),
         settings: "the demo's host file".to_owned(),
         unit: Unit::Ns,
         trials: Vec::new(),
