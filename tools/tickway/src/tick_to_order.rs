@@ -72,7 +72,7 @@ impl Arguments {
     /// When an instance cannot be run to its report, or a file not be written.
     pub fn run(&self) -> Outcome {
         let fingerprint = Fingerprint::take(&Timeline::measure());
-        let mut report = Report::new("tickway bench tick-to-order", realtime_ns(), fingerprint);
+        let mut report = Report::new("tick-to-order", realtime_ns(), fingerprint);
         report.notes.push(format!(
             "Whole instances against the simulated venue, {} messages/s, {} s and {} starts for each placement; A is \
              measured before and after each. Orders that a timer caused are left out.",
