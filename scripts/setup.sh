@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing on a fresh Debian machine with Rust: a C linker, and for the tests (--tests) valgrind (it counts
-# the instructions of benches/budgets.toml) and strace (it shows the system calls of the hot path). Says what it does; stops
-# with the exact command where it may not. Without valgrind or strace the tests that need it say `skipped:`.
+# the instructions of benches/budgets.toml), strace (it shows the system calls of the hot path) and tshark (it reads our packet
+# files with our dissector). Says what it does; stops with the exact command where it may not. Without one of the three the
+# tests that need it say `skipped:`.
 set -euo pipefail
 
 die() { printf 'setup: %s\n' "$1" >&2; exit 69; }
@@ -10,7 +11,7 @@ die() { printf 'setup: %s\n' "$1" >&2; exit 69; }
 install() {
   local install=(apt-get install -y --no-install-recommends "$@") run=()
   if [ "$(id -u)" != 0 ]; then
-    sudo -n true 2>/dev/null || { echo "setup: no right to install: run 'sudo ${install[*]}'" >&2; return 1; }
+    sudo -n true 2>/dev/null || { echo "setup: no right to install: run as root '${install[*]}'" >&2; return 1; }
     run=(sudo -n)
   fi
   echo "setup: installing $*" >&2
@@ -18,9 +19,12 @@ install() {
 }
 
 command -v cargo >/dev/null || die "cargo is not on PATH: install Rust 1.95 or newer (rustup.rs), then run this again"
+rust=$(rustc --version | cut -d ' ' -f 2)
+printf '1.95.0\n%s\n' "$rust" | sort -V -C || die "Rust $rust is too old: install 1.95 or newer (rustup update), then run this again"
 command -v cc >/dev/null || install gcc libc6-dev || die "Rust needs a C linker: install it as said, then run this again"
 
 if [ "${1:-}" = --tests ]; then
   command -v valgrind >/dev/null || install valgrind libc6-dbg || echo "setup: the instruction budgets are skipped" >&2
   command -v strace >/dev/null || install strace || echo "setup: the system calls of the hot path are not checked" >&2
+  command -v tshark >/dev/null || install tshark || echo "setup: the packet dissector is not checked" >&2
 fi

@@ -14,6 +14,8 @@ pub enum GoalFigure {
     P99OverA,
     /// Headline value, in its unit.
     Value,
+    /// 99th percentile of single messages, in nanoseconds.
+    P99,
     /// Compared with another measurement of the report.
     Compared,
 }
@@ -94,6 +96,7 @@ impl Goal {
             GoalFigure::OverA => summary.over_a,
             GoalFigure::P99OverA => summary.p99_over_a,
             GoalFigure::Value => Some(summary.value),
+            GoalFigure::P99 => summary.p99_ns,
             GoalFigure::Compared => None,
         }
     }

@@ -159,6 +159,7 @@ fn goals(report: &Report) -> String {
 pub fn verdict_cells(found: &Measurement, verdict: &Verdict) -> [String; 5] {
     let figure = |value: f64| match verdict.figure {
         GoalFigure::Value => in_unit(value, found.unit),
+        GoalFigure::P99 => in_unit(value, Unit::Ns),
         GoalFigure::OverA | GoalFigure::P99OverA => format!("{value:.3} A"),
         GoalFigure::Compared => format!("{value:.3}"),
     };

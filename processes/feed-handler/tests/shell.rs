@@ -25,6 +25,7 @@ use shm_layout::ring::{RingReader, Start};
 use shm_layout::topology::{RingId, RingKind};
 use shm_layout::types::{ChannelState, InstrumentId, Nanos, Role};
 use socket2::{Domain, Socket, Type};
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::time::Duration;
 use world::venue::{Event, Venue};
@@ -81,7 +82,7 @@ impl Script {
         match Shell::new(&self.process, status) {
             Ok(shell) => Some(shell),
             Err(error) if error.to_string().contains("join multicast") => {
-                println!("skipped: no multicast on loopback here: {error}");
+                let _ = writeln!(std::io::stderr(), "skipped: no multicast on loopback here: {error}");
                 None
             }
             Err(error) => panic!("{error:#}"),

@@ -12,6 +12,7 @@ use protocols::itch::{
     AddOrderRepr, OrderCancelRepr, OrderDeleteRepr, OrderExecutedRepr, OrderReplaceRepr, Repr, TradeRepr,
 };
 use protocols::ouch::OutboundRepr;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 fn bytes(repr: Repr) -> Vec<u8> {
@@ -211,7 +212,7 @@ fn shared(name: &str) -> Option<PathBuf> {
     let ancestors = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let found = ancestors.ancestors().map(|dir| dir.join("shared/data").join(name)).find(|path| path.is_file());
     if found.is_none() {
-        println!("skipped: no {name} beside the checkout");
+        let _ = writeln!(std::io::stderr(), "skipped: no {name} beside the checkout");
     }
     found
 }

@@ -7,6 +7,7 @@ mod books;
 mod cleanup;
 mod counts;
 mod follow;
+mod held;
 mod host;
 mod interrupt;
 mod latency;
@@ -23,7 +24,8 @@ mod verdict;
 use crate::failure::{Failure, Finding, Outcome};
 use crate::output;
 use clap::Args;
-pub use latency::Figures;
+#[cfg(test)]
+pub use latency::Samples;
 pub use report::Report;
 use runtime::placement::Placement;
 use std::path::PathBuf;

@@ -107,6 +107,8 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    // A refusal is of the kernel's making, not of the command's: it goes on, and a limit then ends it by its own name.
+    let _ = runtime::signal::ignore_file_size_limit();
     match cli.command.run() {
         Ok(Finding::Good) => ExitCode::SUCCESS,
         Ok(Finding::Negative) => ExitCode::from(1),

@@ -1,29 +1,49 @@
 //! `tickway bench tick-to-order`: from the feed handler's input to the order at the gateway, across the real processes,
 //! with what the sockets add beside it; once per placement.
 //!
-//! Each trial is a whole instance against the simulated venue: real rings, journal, recorder and supervisor on the CPUs at
-//! hand, open loop (the venue keeps its own pace). Orders that a timer caused are not counted. A trial whose books do not
-//! balance, or whose two anchors (a cache line between two cores, before and after) disagree, says so beside its figures.
+//! Each start is a whole instance against the simulated venue: real rings, journal, recorder and supervisor on the CPUs at
+//! hand, open loop (the venue keeps its own pace). Orders that a timer caused are not counted. A start whose books do not
+//! balance is a defect; one whose two anchors disagree, or with too few orders for a median, is discarded and shown.
 
 use crate::demo;
-use crate::demo::{Figures, Report};
-use crate::failure::{Failure, Finding, Outcome};
+use crate::demo::Report as DemoReport;
+use crate::failure::{Failure, Finding, OS_ERROR, Outcome};
 use crate::output;
+use benches::anchor::{Anchor, Anchors};
+use benches::command::{Options, Said, conclude};
+use benches::figures::Figures;
+use benches::fingerprint::Fingerprint;
+use benches::goal::{Goal, GoalFigure};
+use benches::report::{Discard, Measurement, Report, Trial, Unit};
+use benches::timeline::Timeline;
 use clap::Args;
-use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
+use runtime::clock::realtime_ns;
 use runtime::placement::Placement;
-use serde_json::{Value, json};
+use std::path::PathBuf;
 
-/// Bounds of the shared two-core default, in nanoseconds: median and 99th percentile of the path.
-const GOAL_NS: (u64, u64) = (6_000, 50_000);
-/// Anchors further apart than this are of two machines: the cores moved while it ran.
-const ANCHOR_FACTOR: u64 = 2;
+/// What is measured of each start: key, title, from where to where.
+const PARTS: [(&str, &str, &str); 6] = [
+    (
+        "path",
+        "feed handler to gateway",
+        "From the feed handler's read of a datagram to the gateway's read of the order.",
+    ),
+    (
+        "receive",
+        "socket before",
+        "From the kernel's receive stamp to the feed handler's read: what the socket adds before.",
+    ),
+    ("send", "journal and socket after", "From the gateway's read of the order to the return of its write, journaled."),
+    ("market_data", "hop market_data", "From the feed handler's read to the strategy's."),
+    ("order_intent", "hop order_intent", "From the strategy's read to risk's."),
+    ("order_entry", "hop order_entry", "From risk's read to the gateway's."),
+];
 
 /// Arguments of `bench tick-to-order`.
 #[derive(Args, Clone, Debug)]
 pub struct Arguments {
-    /// Seconds that the market of each trial is open
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
+    /// Seconds that the market of each start is open
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
     /// Market messages per second, over all symbols
     #[arg(long, default_value_t = 10_000, value_name = "N")]
@@ -31,33 +51,69 @@ pub struct Arguments {
     /// Placements to measure, in this order
     #[arg(long, value_delimiter = ',', default_values = ["processes", "paired", "fused"])]
     placement: Vec<Placement>,
-    /// Print one JSON object
+    /// Starts of the instance for each placement, each shown
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    restarts: u32,
+    /// Print one JSON object instead of tables
     #[arg(long)]
     json: bool,
+    /// Write a self-contained HTML page, too
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Write HdrHistogram's interval logs (.hlog) and percentile tables (.hgrm) there, too
+    #[arg(long, value_name = "DIRECTORY")]
+    logs: Option<PathBuf>,
 }
 
 impl Arguments {
     /// Measures each placement.
     ///
     /// # Errors
-    /// When a trial cannot be run to its report.
+    /// When an instance cannot be run to its report, or a file not be written.
     pub fn run(&self) -> Outcome {
-        let mut trials = Vec::new();
+        let fingerprint = Fingerprint::take(&Timeline::measure());
+        let mut report = Report::new("tick-to-order", realtime_ns(), fingerprint);
+        report.notes.push(format!(
+            "Whole instances against the simulated venue, {} messages/s, {} s and {} starts for each placement; A is \
+             measured before and after each. Orders that a timer caused are left out.",
+            self.rate, self.seconds, self.restarts
+        ));
+        if self.restarts < 5 {
+            report.notes.push("Fewer than five starts: what differs from start to start does not show.".to_owned());
+        }
         for placement in self.placement.iter().take_while(|_| !runtime::signal::stop_requested()) {
-            trials.push(self.trial(*placement)?);
+            let mut found = PARTS.map(|part| described(*placement, part));
+            for number in 1..=self.restarts {
+                let one = self.start(*placement)?;
+                eprintln!("bench: {placement}: start {number}: {:?}", one.parts_ns.path);
+                found.iter_mut().zip(PARTS).for_each(|(measurement, (key, ..))| take(measurement, number, key, &one));
+            }
+            found[0].conclude(goals(*placement));
+            found[1..].iter_mut().for_each(|measurement| measurement.conclude(&[]));
+            report.measurements.extend(found);
         }
-        if self.json {
-            output::json(
-                json!({ "goal_ns": { "p50": GOAL_NS.0, "p99": GOAL_NS.1 }, "trials": trials.iter().map(row).collect::<Vec<_>>() }),
-            )?;
-        } else {
-            output::line(&table(&trials))?;
+        let good = report.is_sound();
+        let options = Options {
+            json: self.json,
+            report: self.report.clone(),
+            logs: self.logs.clone(),
+            restarts: self.restarts,
+            measure_ms: self.seconds * 1_000,
+            rate: self.rate.into(),
+            cores: None,
+        };
+        match conclude(&report, &options, good)
+            .map_err(|error| Failure { code: OS_ERROR, message: error.to_string() })?
+        {
+            Said::Report(text, good) => {
+                output::line(&text)?;
+                Ok(if good { Finding::Good } else { Finding::Negative })
+            }
+            Said::Child(_) => unreachable!("no role was played"),
         }
-        let sound = trials.iter().all(|report| report.differences.is_empty());
-        Ok(if sound { Finding::Good } else { Finding::Negative })
     }
 
-    fn trial(&self, placement: Placement) -> Result<Report, Failure> {
+    fn start(&self, placement: Placement) -> Result<DemoReport, Failure> {
         let arguments = demo::Arguments {
             seconds: self.seconds,
             rate: Some(self.rate),
@@ -69,87 +125,114 @@ impl Arguments {
     }
 }
 
-/// True when the cores stayed as near to each other as they were.
-fn is_steady(report: &Report) -> bool {
-    let (Some(before), Some(after)) = (report.anchor_ns.before, report.anchor_ns.after) else { return false };
-    before.max(after) <= ANCHOR_FACTOR * before.min(after)
-}
-
-/// Whether the path keeps the bounds; `None` with too few samples to say.
-fn keeps_goal(path: &Figures) -> Option<bool> {
-    Some(path.p50? <= GOAL_NS.0 && path.p99? <= GOAL_NS.1)
-}
-
-fn row(report: &Report) -> Value {
-    json!({
-        "placement": report.placement,
-        "wait_strategy": report.wait_strategy,
-        "path_ns": report.parts_ns.path,
-        "socket_before_ns": report.parts_ns.receive,
-        "socket_after_ns": report.parts_ns.send,
-        "hops_ns": report.hops_ns,
-        "anchor_ns": report.anchor_ns,
-        "anchors_agree": is_steady(report),
-        "keeps_goal": keeps_goal(&report.parts_ns.path),
-        "differences": report.differences,
-    })
-}
-
-fn table(trials: &[Report]) -> String {
-    let mut table = Table::new();
-    table.load_preset(UTF8_BORDERS_ONLY);
-    table.set_header(["placement", "wait", "part", "samples", "p50 ns", "p99 ns", "max ns"]);
-    for report in trials {
-        let parts = &report.parts_ns;
-        let rows = [
-            ("feed handler to gateway", &parts.path),
-            ("  socket before", &parts.receive),
-            ("  journal and socket after", &parts.send),
-            ("  hop market_data", &report.hops_ns.market_data),
-            ("  hop order_intent", &report.hops_ns.order_intent),
-            ("  hop order_entry", &report.hops_ns.order_entry),
-        ];
-        for (name, figures) in rows {
-            let shown = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |ns| ns.to_string());
-            let cells = [shown(figures.p50), shown(figures.p99), shown(figures.max)];
-            let [p50, p99, max] = cells;
-            let head =
-                [report.placement.clone(), report.wait_strategy.clone(), name.to_owned(), figures.count.to_string()];
-            table.add_row(head.into_iter().chain([p50, p99, max]));
-        }
+/// Bounds of the path: the shared two-core default, and two processes of two stages each.
+const fn goals(placement: Placement) -> &'static [Goal] {
+    const PROCESSES: [Goal; 2] = [
+        Goal::everywhere_at_most(GoalFigure::Value, 6_000.0, "four processes on two cores, p50 in ns"),
+        Goal::everywhere_at_most(GoalFigure::P99, 50_000.0, "four processes on two cores, p99 in ns"),
+    ];
+    const PAIRED: [Goal; 1] = [Goal::everywhere_at_most(GoalFigure::Value, 500.0, "two processes, p50 in ns")];
+    match placement {
+        Placement::Processes => &PROCESSES,
+        Placement::Paired => &PAIRED,
+        Placement::Fused => &[],
     }
-    let mut text = table.to_string();
-    for report in trials {
-        let steady = if is_steady(report) { "agree" } else { "DISAGREE: measure again" };
-        let (before, after) = (report.anchor_ns.before, report.anchor_ns.after);
-        text.push_str(&format!("\n{}: anchors {before:?} {after:?} ns {steady}", report.placement));
-        let verdict = match keeps_goal(&report.parts_ns.path) {
-            None => "too few samples for a 99th percentile",
-            Some(true) => "within 6 us and 50 us",
-            Some(false) => "NOT within 6 us and 50 us",
-        };
-        text.push_str(&format!("; path {verdict}"));
-        report.differences.iter().for_each(|difference| text.push_str(&format!("\n  difference: {difference}")));
+}
+
+fn described(placement: Placement, (key, title, what): (&str, &str, &str)) -> Measurement {
+    Measurement {
+        id: format!("{placement}-{key}"),
+        title: format!("{title}, {placement}"),
+        what: format!("{what} The headline is the median."),
+        limit: "A for each hop between two cores; where processes share a core, the kernel's switch between them."
+            .to_owned(),
+        subject: "tickway".to_owned(),
+        settings: "the demo's host file".to_owned(),
+        unit: Unit::Ns,
+        trials: Vec::new(),
+        discarded: Vec::new(),
+        summaries: Vec::new(),
+        verdicts: Vec::new(),
     }
-    text
+}
+
+/// Takes one latency of a start, or says why not.
+fn take(measurement: &mut Measurement, number: u32, key: &str, one: &DemoReport) {
+    let mut discard = |reason: String, defect: bool| measurement.discarded.push(Discard { number, reason, defect });
+    if let Some(difference) = one.differences.first() {
+        return discard(format!("its books do not balance: {difference}"), true);
+    }
+    let anchors = anchors(one);
+    if let Some(Err(part)) = anchors.map(|anchors| anchors.placement()) {
+        return discard(format!("its anchors differ by {:.0} %", part * 100.0), false);
+    }
+    let Some((_, samples)) = one.latencies.iter().find(|(name, _)| *name == key) else { return };
+    let intervals = samples.interval();
+    let figures = Figures::of(&intervals);
+    let Some(p50_ns) = figures.p50_ns else {
+        return discard(format!("{} orders are too few for a median", figures.samples), false);
+    };
+    measurement.trials.push(Trial {
+        number,
+        placement: anchors.and_then(|anchors| anchors.placement().ok()),
+        anchors,
+        value: p50_ns as f64,
+        figures,
+        series: samples.series(),
+        roles: Vec::new(),
+        intervals,
+    });
+}
+
+/// The demo's anchors in the harness' shape; `None` on one core.
+fn anchors(one: &DemoReport) -> Option<Anchors> {
+    let anchor = |ns: u64| {
+        let one_way_ns = ns as f64;
+        // Single round trips are not timed here: said as the median, they cannot flatter.
+        Anchor { one_way_ns, single_p50_ns: one_way_ns, single_p99_ns: one_way_ns }
+    };
+    Some(Anchors { before: anchor(one.anchor_ns.before?), after: anchor(one.anchor_ns.after?) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn demo(path_ns: u64, anchors: (u64, u64)) -> DemoReport {
+        let mut books = demo::Samples::default();
+        (0..2_000_u64).for_each(|at| books.add(at * 1_000_000, path_ns));
+        let mut report = DemoReport { latencies: vec![("path", books)], ..DemoReport::default() };
+        (report.anchor_ns.before, report.anchor_ns.after) = (Some(anchors.0), Some(anchors.1));
+        report
+    }
+
+    fn measured(one: &DemoReport) -> Measurement {
+        let mut found = described(Placement::Processes, PARTS[0]);
+        take(&mut found, 1, "path", one);
+        found.conclude(goals(Placement::Processes));
+        found
+    }
+
     #[test]
-    fn the_goal_needs_both_percentiles_and_the_anchors_must_agree() {
-        let path = |p50, p99| Figures { count: 2_000, p50: Some(p50), p99, ..Figures::default() };
-        assert_eq!(keeps_goal(&path(6_000, Some(50_000))), Some(true));
-        assert_eq!(keeps_goal(&path(6_001, Some(7_000))), Some(false));
-        assert_eq!(keeps_goal(&path(10, Some(50_001))), Some(false));
-        assert_eq!(keeps_goal(&path(10, None)), None);
-        let mut report = Report::default();
-        assert!(!is_steady(&report), "nothing was measured");
-        (report.anchor_ns.before, report.anchor_ns.after) = (Some(55), Some(60));
-        assert!(is_steady(&report));
-        report.anchor_ns.after = Some(245);
-        assert!(!is_steady(&report) && table(&[report]).contains("DISAGREE"));
+    fn the_goals_need_both_percentiles() {
+        let met = |found: &Measurement| found.verdicts.iter().map(|verdict| verdict.met).collect::<Vec<_>>();
+        assert_eq!(met(&measured(&demo(6_000, (55, 60)))), [Some(true), Some(true)]);
+        assert_eq!(met(&measured(&demo(7_000, (55, 60)))), [Some(false), Some(true)]);
+        let found = measured(&demo(60_000, (55, 60)));
+        assert_eq!(met(&found), [Some(false), Some(false)]);
+        assert_eq!(found.trials[0].series.iter().map(|point| point.samples).collect::<Vec<_>>(), [1_000, 1_000]);
+    }
+
+    #[test]
+    fn a_start_that_tells_nothing_is_discarded_with_its_reason() {
+        let moved = measured(&demo(6_000, (55, 245)));
+        assert!(moved.trials.is_empty() && moved.discarded[0].reason.contains("anchors differ"));
+        let mut wrong = demo(6_000, (55, 60));
+        wrong.differences.push("one fill".to_owned());
+        assert!(measured(&wrong).has_defect());
+        let mut few = demo(6_000, (55, 60));
+        few.latencies.clear();
+        few.latencies.push(("path", demo::Samples::default()));
+        assert!(measured(&few).discarded[0].reason.contains("too few"));
     }
 }

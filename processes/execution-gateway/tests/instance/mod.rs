@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod proxy;
 pub mod venue;
 
 use execution_gateway::shell::Shell;

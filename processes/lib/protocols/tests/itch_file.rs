@@ -4,6 +4,7 @@
 use protocols::itch::Message;
 use protocols::itch::binary_file::Reader;
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// `shared/data/<name>` beside any folder above this crate.
@@ -11,7 +12,7 @@ fn beside_the_checkout(name: &str) -> Option<PathBuf> {
     let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
     let found = above.map(|folder| folder.join("shared/data").join(name)).find(|path| path.is_file());
     if found.is_none() {
-        println!("skipped: shared/data/{name} is not beside the checkout");
+        let _ = writeln!(std::io::stderr(), "skipped: shared/data/{name} is not beside the checkout");
     }
     found
 }

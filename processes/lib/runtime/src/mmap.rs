@@ -253,6 +253,7 @@ pub fn touch(words: &SharedWords) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
     use std::os::unix::fs::MetadataExt;
 
     #[test]
@@ -297,11 +298,13 @@ mod tests {
             (fields.next()? == "hugetlbfs").then(|| Path::new(path).to_owned())
         });
         let Some(dir) = mount.and_then(|mount| tempfile::tempdir_in(mount).ok()) else {
-            return println!("skipped: no hugetlbfs to write to");
+            let _ = writeln!(std::io::stderr(), "skipped: no hugetlbfs to write to");
+            return;
         };
         let path = dir.path().join("r");
         if let Err(error) = create_region(&path, 4096, MODE_PRIVATE) {
-            return println!("skipped: the pool of huge pages is empty: {error}");
+            let _ = writeln!(std::io::stderr(), "skipped: the pool of huge pages is empty: {error}");
+            return;
         }
         let mapped = map_region(&path, Access::ReadWrite, None).unwrap();
         assert_eq!(mapped.words.len() as u64 * 8, huge_page_bytes(dir.path()).unwrap().unwrap());

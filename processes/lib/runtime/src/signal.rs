@@ -22,6 +22,15 @@ pub fn install() -> Result<(), RuntimeError> {
     set(Signal::SIGINT, SigHandler::Handler(on_stop))?;
     set(Signal::SIGTERM, SigHandler::Handler(on_stop))?;
     set(Signal::SIGPIPE, SigHandler::SigIgn)?;
+    ignore_file_size_limit()
+}
+
+/// Makes a limit on the size of files (`ulimit -f`) an error of the write that meets it, here and in every child: by default
+/// it is a death, and whoever dies of it cleans nothing up.
+///
+/// # Errors
+/// When the kernel refuses it.
+pub fn ignore_file_size_limit() -> Result<(), RuntimeError> {
     set(Signal::SIGXFSZ, SigHandler::SigIgn)
 }
 

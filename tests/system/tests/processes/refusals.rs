@@ -2,6 +2,7 @@
 
 use crate::report;
 use nix::unistd::getuid;
+use std::io::Write as _;
 use std::process::Command;
 use system::{Bench, Run};
 
@@ -93,6 +94,16 @@ fn under(bench: &Bench, outer: &[&str], prelude: &str, extra: &[&str]) -> Run {
 }
 
 #[test]
+fn a_name_that_is_none() {
+    let bench = Bench::new("name");
+    let mut command = bench.command(&["demo", "--json", "--instance", "../other", "--data"]);
+    let run = bench.start(command.arg(bench.data())).wait();
+    assert_eq!(run.code, Some(2));
+    assert_refused(&run, &["--instance", "../other"]);
+    bench.expect_nothing_left();
+}
+
+#[test]
 fn shared_memory_that_is_full() {
     let bench = Bench::new("full");
     let regions = bench.folder().join("regions");
@@ -100,7 +111,7 @@ fn shared_memory_that_is_full() {
     let mount = format!("mount -t tmpfs -o size=8m none {}", regions.display());
     let can = Command::new("unshare").args(["-m", "sh", "-c", &mount]).output();
     if !getuid().is_root() || !can.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: a small tmpfs needs root and mount namespaces");
+        let _ = writeln!(std::io::stderr(), "skipped: a small tmpfs needs root and mount namespaces");
         return;
     }
     let host = OWN.replacen("regions = \"\"", &format!("regions = {:?}", regions.display().to_string()), 1);
@@ -114,9 +125,13 @@ fn shared_memory_that_is_full() {
 fn a_limit_on_the_size_of_files() {
     let bench = Bench::new("fsize");
     // 12 MiB, in blocks of 512 bytes: every region fits, no segment of the journal does. No order leaves without it.
-    let run = under(&bench, &["sh", "-c"], "trap '' XFSZ && ulimit -f 24576", &[]);
+    let run = under(&bench, &["sh", "-c"], "ulimit -f 24576", &[]);
     let report = report::of(&run, 1);
     assert_eq!(report::count(&report, "orders.sent"), 0);
     assert!(report["differences"][0].as_str().is_some_and(|what| what.contains("journal cannot be written")));
+    bench.expect_nothing_left();
+    // 1 KiB: not even the host file fits, nor the report. An error all the same, not a death by the limit's own signal.
+    let run = under(&bench, &["sh", "-c"], "ulimit -f 2", &[]);
+    assert!(run.code.is_some_and(|code| code > 1), "{run:#?}");
     bench.expect_nothing_left();
 }

@@ -108,6 +108,20 @@ impl Books {
         }
     }
 
+    /// Every latency with its name: the path, what the sockets add to it, and its hops.
+    #[must_use]
+    pub fn latencies(&self) -> Vec<(&'static str, Samples)> {
+        let all = [
+            ("path", &self.path),
+            ("receive", &self.receive),
+            ("send", &self.send),
+            ("market_data", &self.market_data),
+            ("order_intent", &self.order_intent),
+            ("order_entry", &self.order_entry),
+        ];
+        all.map(|(name, samples)| (name, samples.clone())).to_vec()
+    }
+
     fn intent(&mut self, intent: &Intent) {
         let Ok(request) = OrderRequest::decode(&intent.request) else { return };
         let header = request.header();
@@ -116,13 +130,14 @@ impl Books {
         if !is_new || header.receive_ns == Nanos(0) {
             return;
         }
+        let at_ns = intent.now_ns.0;
         let (feed, strategy, risk) = (header.feed_delta_ns, header.strategy_delta_ns, header.risk_delta_ns);
-        self.market_data.add(u64::from(strategy.saturating_sub(feed)));
-        self.order_intent.add(u64::from(risk.saturating_sub(strategy)));
+        self.market_data.add(at_ns, u64::from(strategy.saturating_sub(feed)));
+        self.order_intent.add(at_ns, u64::from(risk.saturating_sub(strategy)));
         let gateway = intent.now_ns.delta_from(header.receive_ns);
-        self.order_entry.add(u64::from(gateway.saturating_sub(risk)));
-        self.receive.add(u64::from(feed));
-        self.path.add(u64::from(gateway.saturating_sub(feed)));
+        self.order_entry.add(at_ns, u64::from(gateway.saturating_sub(risk)));
+        self.receive.add(at_ns, u64::from(feed));
+        self.path.add(at_ns, u64::from(gateway.saturating_sub(feed)));
     }
 
     fn sent(&mut self, sent: &Sent) {
@@ -133,8 +148,8 @@ impl Books {
         if sent.receive_ns == Nanos(0) {
             self.timer_caused += 1;
         } else {
-            self.tick_to_order.add(sent.send_ns.0.saturating_sub(sent.receive_ns.0));
-            self.send.add(sent.send_ns.0.saturating_sub(read_ns.0));
+            self.tick_to_order.add(sent.send_ns.0, sent.send_ns.0.saturating_sub(sent.receive_ns.0));
+            self.send.add(sent.send_ns.0, sent.send_ns.0.saturating_sub(read_ns.0));
         }
     }
 

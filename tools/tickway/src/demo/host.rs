@@ -3,9 +3,9 @@
 use super::Arguments;
 use super::market::Market;
 use crate::config;
-use crate::failure::{CONFIG, Failure};
+use crate::failure::{CONFIG, Failure, USAGE};
 use crate::place::load_host;
-use runtime::config::HostFile;
+use runtime::config::{HostFile, InstanceName};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use toml::Table;
@@ -50,6 +50,10 @@ impl Base {
         }
         let mut table: Table = text.parse().expect("the text was parsed before");
         if let Some(instance) = &arguments.instance {
+            if InstanceName::new(instance).is_none() {
+                let cure = "use 1 to 32 of a-z, 0-9 and -, a letter first";
+                return Err(Failure::new(USAGE, format!("--instance {instance:?} is not an instance name"), cure));
+            }
             set(&mut table, "host", "instance", instance.clone().into());
         }
         // Whatever the file says of its venue: the demo puts the simulated one in its place.

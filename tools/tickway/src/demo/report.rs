@@ -1,7 +1,7 @@
 //! The report of a demo: one object, the same keys whether all went well or nothing did.
 
 use super::counts::RingCount;
-use super::latency::Figures;
+use super::latency::{Figures, Samples};
 use super::verdict::Equation;
 use crate::output::SCHEMA_VERSION;
 use serde::Serialize;
@@ -39,6 +39,9 @@ pub struct Report {
     pub parts_ns: Parts,
     /// From one process's read to the next one's.
     pub hops_ns: Hops,
+    /// The same latencies with all their samples, for who measures.
+    #[serde(skip)]
+    pub latencies: Vec<(&'static str, Samples)>,
     /// The machine's own yardstick.
     pub anchor_ns: Anchor,
     /// Time that the hypervisor took, in percent of all processor time.

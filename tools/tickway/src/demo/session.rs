@@ -3,6 +3,7 @@
 use super::books::Books;
 use super::counts::{self, Counts, FeedCounts, JournalPositions, StrategyCounts, VenueCounts};
 use super::follow::Follow;
+use super::held::Held;
 use super::host::{self, Base};
 use super::machine::{CpuTime, backing};
 use super::market::{INSTRUMENTS_MAX, Market};
@@ -61,6 +62,7 @@ pub struct Running {
     /// The venue.
     pub venue: Venue,
     supervisor: Child,
+    held: Held,
     market: Market,
     files: Vec<PathBuf>,
     progress: Progress,
@@ -107,9 +109,21 @@ impl Running {
         let supervisor = launch::start(&instance, &files[0], &["--keep-regions"])?;
         cleanup::remember_supervisor(supervisor.id(), &instance);
         let (progress, cpu_before) = (Progress::new(arguments.seconds), CpuTime::now());
-        let mut running =
-            Self { instance, file, venue, supervisor, market, files, progress, anchor_before, cpu_before, seconds: 0 };
+        let mut running = Self {
+            instance,
+            file,
+            venue,
+            supervisor,
+            held: Held::default(),
+            market,
+            files,
+            progress,
+            anchor_before,
+            cpu_before,
+            seconds: 0,
+        };
         launch::wait_until_running(&running.instance, &mut running.supervisor, START)?;
+        running.held = Held::of(running.instance.regions())?;
         eprintln!("demo: {}", running.plan()?.line);
         running.wait_for_sessions()?;
         Ok(running)
@@ -134,9 +148,16 @@ impl Running {
     /// # Errors
     /// When the directory of regions cannot be listed.
     pub fn look(&self) -> Result<(Regions, Vec<ProcessRow>), Failure> {
-        let regions = Regions::open(self.instance.regions())?;
+        let regions = self.regions()?;
         let rows = roster::processes(&launch::place_of(&self.instance), &regions);
         Ok((regions, rows))
+    }
+
+    /// The regions, those unlinked since the start included.
+    fn regions(&self) -> Result<Regions, Failure> {
+        let mut regions = Regions::open(self.instance.regions())?;
+        self.held.complete(&mut regions);
+        Ok(regions)
     }
 
     fn plan(&self) -> Result<CorePlan, Failure> {
@@ -234,7 +255,8 @@ impl Running {
             differences.push(format!("stop: {failure}"));
         }
         self.read_journals(&mut counts, &mut differences)?;
-        let regions = Regions::open(self.instance.regions())?;
+        let regions = self.regions()?;
+        differences.extend(self.held.lost(&regions));
         match counts::rings(&regions, &self.instance.capture()) {
             Ok(rings) => counts.rings = rings,
             Err(failure) => differences.push(format!("capture: {failure}")),
@@ -326,6 +348,7 @@ impl Running {
                 order_intent: books.order_intent.figures(),
                 order_entry: books.order_entry.figures(),
             },
+            latencies: books.latencies(),
             anchor_ns: report::Anchor { before: self.anchor_before, after: anchor_ns() },
             cpu_steal_pct: steal,
             allocations_after_start: rows

@@ -66,7 +66,11 @@ fn market(counts: &Counts, differences: &mut Vec<String>) -> Equation {
 
 fn rings(rings: &[RingCount], differences: &mut Vec<String>) -> Equation {
     let sum = |of: fn(&RingCount) -> u64| rings.iter().map(|ring| i128::from(of(ring))).sum::<i128>();
-    let mut holds = true;
+    // Nothing counted is nothing shown.
+    let mut holds = !rings.is_empty();
+    if rings.is_empty() {
+        differences.push("rings: none could be counted".to_owned());
+    }
     for ring in rings.iter().filter(|ring| ring.published != ring.captured + ring.missed) {
         holds = false;
         differences.push(format!(

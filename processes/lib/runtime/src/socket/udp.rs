@@ -150,6 +150,7 @@ impl UdpRequester {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
     use std::time::Duration;
 
     fn patiently(mut receive: impl FnMut() -> Option<Datagram>) -> Datagram {
@@ -170,7 +171,10 @@ mod tests {
         let group = SocketAddrV4::new(Ipv4Addr::new(239, 255, 77, octet), port);
         let mut receiver = match MulticastReceiver::join(group, Ipv4Addr::LOCALHOST, 1 << 18) {
             Ok(receiver) => receiver,
-            Err(error) => return println!("skipped: no multicast on loopback here: {error}"),
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "skipped: no multicast on loopback here: {error}");
+                return;
+            }
         };
         assert!(receiver.buffer().granted_bytes > 0);
         let sender = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();

@@ -62,6 +62,7 @@ fn one_unit_anywhere_is_a_difference_that_names_it() {
     named(after(|counts| counts.feed.in_order += 1), "market messages");
     named(after(|counts| counts.venue.messages -= 1), "market messages");
     named(after(|counts| counts.rings[0].captured -= 1), "ring control");
+    named(after(|counts| counts.rings.clear()), "none could be counted");
     named(after(|counts| counts.books.fills += 1), "fills");
     named(after(|counts| counts.strategies.quantity += 1), "filled quantity");
     named(after(|counts| counts.journal.quantity -= 1), "filled quantity");
