@@ -86,9 +86,22 @@ struct Arguments {
     /// CPU to run on (default: any): away from the receiver of its feed, which then reads while the venue is still sending
     #[arg(long, value_name = "CPU")]
     core: Option<usize>,
+    /// How to wait between two passes: a nap costs the CPU its timer (2 us, on some virtual machines 100), during which
+    /// nobody else runs on it; a yield costs the next process of the CPU one switch
+    #[arg(long, value_enum, default_value = "nap")]
+    wait: Wait,
     /// Open the market at once, without waiting for `open`
     #[arg(long)]
     autostart: bool,
+}
+
+/// How the loop waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Wait {
+    /// Sleeps for [`NAP`]: beside processes that need the CPU for longer.
+    Nap,
+    /// Gives the CPU to the next process on it and comes back: beside processes that yield too.
+    Yield,
 }
 
 /// Nanoseconds in a second.
@@ -246,7 +259,10 @@ impl Operator<'_> {
             }
             self.shell.duty_cycle(now_ns)?;
             // Also after work: whoever was just sent something may need this core to receive it.
-            std::thread::sleep(NAP);
+            match self.arguments.wait {
+                Wait::Nap => std::thread::sleep(NAP),
+                Wait::Yield => std::thread::yield_now(),
+            }
         }
     }
 

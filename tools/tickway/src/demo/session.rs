@@ -466,6 +466,8 @@ fn venue_arguments(arguments: &Arguments, file: &HostFile) -> Vec<String> {
     ];
     let mut given = |name: &'static str, value: Option<String>| all.extend(value.map(|value| (name, value)));
     given("--core", venue_core(file).map(|core| core.to_string()));
+    // Pinned beside a process that yields, or alone: its own timer would hold up the gateway's next order.
+    given("--wait", venue_core(file).map(|_| "yield".to_owned()));
     given("--itch", arguments.itch.as_ref().map(|path| path.display().to_string()));
     given("--pace", arguments.pace.clone());
     given("--fault", arguments.fault.clone());
