@@ -75,7 +75,7 @@ impl Shell {
             kill_generation: 0,
             journal_available: true,
             // Last, so that nothing above can fail with the thread running.
-            flushing: Flushing::start(flusher, process.clock)?,
+            flushing: Flushing::start(flusher, process.clock, config.durability)?,
             stop_asked: false,
             stop_by: None,
             finished: false,

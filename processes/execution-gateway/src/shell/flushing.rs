@@ -1,5 +1,6 @@
 //! The flusher's thread: moves the tail to segment files beside the hot thread, and never shares its core.
 
+use crate::config::Durability;
 use anyhow::Context;
 use journal::Flusher;
 use runtime::clock::Clock;
@@ -10,10 +11,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How long it naps when there is nothing to move.
-const NAP: Duration = Duration::from_micros(200);
-/// Naps that a stop grants to a file system that moves nothing, about 2 s.
-const STOP_NAPS: usize = 10_000;
+/// How long it naps when there is nothing to move and orders wait for what it syncs (L2).
+const NAP_WAITED_FOR: Duration = Duration::from_micros(200);
+/// How long where nobody waits (L0): each nap costs a CPU its timer, and the hot processes may share it.
+const NAP: Duration = Duration::from_millis(1);
+/// How long a stop waits for a file system that moves nothing.
+const STOP: Duration = Duration::from_secs(2);
 /// Value of the flag while the gateway runs.
 const RUNNING: u64 = u64::MAX;
 
@@ -30,7 +33,11 @@ impl Flushing {
     ///
     /// # Errors
     /// When the system refuses one more thread.
-    pub(super) fn start(flusher: Flusher<FileStore>, clock: Clock) -> anyhow::Result<Self> {
+    pub(super) fn start(flusher: Flusher<FileStore>, clock: Clock, durability: Durability) -> anyhow::Result<Self> {
+        let nap = match durability {
+            Durability::L0 => NAP,
+            Durability::L2 => NAP_WAITED_FOR,
+        };
         let stop_after = Arc::new(AtomicU64::new(RUNNING));
         let flag = Arc::clone(&stop_after);
         let work = move || {
@@ -38,7 +45,7 @@ impl Flushing {
             if let Err(error) = affinity::unpin().and_then(|()| scheduler::become_cold()) {
                 tracing::warn!("the flusher shares the hot core: {error}");
             }
-            flush(flusher, &clock, &flag);
+            flush(flusher, &clock, &flag, nap);
         };
         let thread = std::thread::Builder::new().name("flusher".to_owned()).spawn(work);
         let thread = Some(thread.context("cannot start the flusher's thread")?);
@@ -63,8 +70,8 @@ impl Drop for Flushing {
     }
 }
 
-fn flush(mut flusher: Flusher<FileStore>, clock: &Clock, stop_after: &AtomicU64) {
-    let mut naps_left = STOP_NAPS;
+fn flush(mut flusher: Flusher<FileStore>, clock: &Clock, stop_after: &AtomicU64, nap: Duration) {
+    let mut naps_left = STOP.as_micros() / nap.as_micros();
     loop {
         // Before the poll: what was committed before the flag was set is then seen by it.
         let through = stop_after.load(Ordering::Acquire);
@@ -84,6 +91,6 @@ fn flush(mut flusher: Flusher<FileStore>, clock: &Clock, stop_after: &AtomicU64)
                 return;
             }
         }
-        std::thread::sleep(NAP);
+        std::thread::sleep(nap);
     }
 }

@@ -1,6 +1,7 @@
 //! What the machine adds to the figures: stolen time, and what the regions lie on.
 
 use super::report::Backing;
+use runtime::huge_pages::mapped_bytes;
 use runtime::mmap::huge_page_bytes;
 use std::path::Path;
 
@@ -34,12 +35,15 @@ impl CpuTime {
     }
 }
 
-/// What a directory of regions lies on.
+/// What a directory of regions lies on, by the maps that this process has of them.
 #[must_use]
 pub fn backing(directory: &Path, bytes: u64) -> Backing {
     let pages = match huge_page_bytes(directory) {
         Ok(Some(page)) => format!("hugetlbfs, pages of {} KiB", page >> 10),
-        _ => "tmpfs, pages of 4 KiB".to_owned(),
+        _ => match mapped_bytes(directory) >> 20 {
+            0 => "tmpfs, pages of 4 KiB".to_owned(),
+            huge => format!("tmpfs, {huge} MiB on pages of 2 MiB, the rest of 4 KiB"),
+        },
     };
     Backing { backing: format!("{} ({pages})", directory.display()), bytes }
 }
