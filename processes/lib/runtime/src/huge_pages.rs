@@ -4,12 +4,16 @@
 //! can cost a walk through two tables, or an exit of 100 us and more (measured: 1 of 100 random reads). Everything here is
 //! a wish: where the kernel does not grant it (before Linux 6.1, or without transparent huge pages) the small pages stay.
 
+use crate::clock::monotonic_ns;
 use crate::mmap::PAGE_BYTES;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
+/// How long a region, and the heap, may take to move, in nanoseconds: where memory is in fragments the kernel may first
+/// have to clear a way, and a start or a restart does not wait for that.
+const PATIENCE_NS: u64 = 300_000_000;
 /// Bytes of a huge page of x86-64.
 pub const HUGE_PAGE_BYTES: usize = 2 << 20;
 
@@ -59,7 +63,7 @@ impl AlignedMap {
 
     /// Puts the whole extents of the map on huge pages.
     pub(crate) fn collapse(&self) -> bool {
-        collapse(self.first.addr(), self.first.addr() + self.length) > 0
+        collapse(self.first.addr(), self.first.addr() + self.length, monotonic_ns() + PATIENCE_NS) > 0
     }
 }
 
@@ -81,7 +85,8 @@ fn release(first: *mut u8, length: usize) {
 /// and half on another stay as they are at their ends. Returns the bytes that moved.
 pub fn collapse_heap() -> usize {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    maps.lines().filter_map(heap_range).map(|(first, end)| collapse(first, end)).sum()
+    let until_ns = monotonic_ns() + PATIENCE_NS;
+    maps.lines().filter_map(heap_range).map(|(first, end)| collapse(first, end, until_ns)).sum()
 }
 
 /// First byte and end of a private writable map without a file.
@@ -96,10 +101,10 @@ fn heap_range(line: &str) -> Option<(usize, usize)> {
     Some((usize::from_str_radix(first, 16).ok()?, usize::from_str_radix(end, 16).ok()?))
 }
 
-/// Collapses each whole extent of the range; one that the kernel refuses is left.
-fn collapse(first: usize, end: usize) -> usize {
+/// Collapses each whole extent of the range, until the time is up; one that the kernel refuses is left.
+fn collapse(first: usize, end: usize, until_ns: u64) -> usize {
     let extents = (first.next_multiple_of(HUGE_PAGE_BYTES)..end).step_by(HUGE_PAGE_BYTES);
-    let whole = extents.filter(|extent| extent + HUGE_PAGE_BYTES <= end);
+    let whole = extents.take_while(|extent| extent + HUGE_PAGE_BYTES <= end && monotonic_ns() < until_ns);
     let moved = whole.filter(|extent| {
         let place = std::ptr::without_provenance_mut(*extent);
         // SAFETY: the call moves pages of this process's own maps and changes none of their bytes; a range that is none
@@ -157,7 +162,8 @@ mod tests {
         let moved = collapse_heap();
         assert!(table.iter().enumerate().all(|(index, value)| *value == index as u64));
         if moved == 0 {
-            println!("skipped: this kernel collapses nothing");
+            use std::io::Write;
+            let _ = writeln!(std::io::stderr(), "skipped: this kernel collapses nothing");
         }
     }
 
