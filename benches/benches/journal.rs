@@ -117,7 +117,7 @@ impl Workload for Ours {
     }
 }
 
-/// The limit: as many bytes written to an allocated file, and fdatasync.
+/// The limit: as many bytes written over a file's written zeros, and fdatasync.
 struct Raw {
     store: FileStore,
     batch: Vec<u8>,
@@ -190,7 +190,7 @@ fn durable(records: &[Record]) {
     let mut redb = Redb { database, next: 0 };
     let figures = compare(
         "Durable group commit, 1,024 records a commit",
-        &mut [("tickway", &mut ours), ("fdatasync of allocated bytes (limit)", &mut raw), ("redb", &mut redb)],
+        &mut [("tickway", &mut ours), ("fdatasync over written zeros (limit)", &mut raw), ("redb", &mut redb)],
     );
     state("group_commit_of_raw_fdatasync", figures[1].spread.median_ns / figures[0].spread.median_ns);
     state_gain("group_commit_gain_over_redb", &figures[0], &figures[2]);

@@ -115,13 +115,13 @@ pub fn tail_bytes(file: &HostFile) -> Result<usize, ConfigError> {
     Ok(table.tail_bytes.unwrap_or(TAIL_BYTES) as usize)
 }
 
-/// Bytes that the journals allocate before the first order: a segment per gateway.
+/// Bytes that the journals soon allocate: two segments per gateway, the open one and the next.
 ///
 /// # Errors
 /// When `segment_bytes` is no number.
 pub fn journal_bytes(file: &HostFile) -> Result<u64, ConfigError> {
     let table: Elsewhere = optional(file, "execution-gateway")?;
-    Ok(table.segment_bytes.unwrap_or(0) * u64::from(file.counts().gateways))
+    Ok(2 * table.segment_bytes.unwrap_or(0) * u64::from(file.counts().gateways))
 }
 
 /// How the recorder reads: `[recorder] mode`.

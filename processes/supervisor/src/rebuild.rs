@@ -215,7 +215,7 @@ fn advance(state: &mut OrdersState, through: u64) -> anyhow::Result<()> {
 }
 
 /// Every segment of a journal, by number. A segment says its number itself; one that was allocated and not begun yet
-/// holds nothing.
+/// holds nothing. The one that is being made ahead, under another name, is none yet and may vanish.
 fn read_segments(directory: &Path) -> anyhow::Result<Vec<(u32, Vec<u8>)>> {
     let mut segments = Vec::new();
     let entries = match fs::read_dir(directory) {
@@ -225,7 +225,8 @@ fn read_segments(directory: &Path) -> anyhow::Result<Vec<(u32, Vec<u8>)>> {
     };
     for entry in entries {
         let path = entry?.path();
-        if !path.is_file() {
+        let is_segment = path.extension().is_some_and(|extension| extension == "journal");
+        if !is_segment {
             continue;
         }
         let bytes = fs::read(&path).with_context(|| path.display().to_string())?;

@@ -140,14 +140,20 @@ fn plan_over(
 const LAST_WEIGHT: usize = 3;
 
 /// The CPU, of `cpus`, of a hot process in role order. Neighbours on the path share one: a yield hands the order on, and
-/// only one hop waits for another CPU's turn. Each CPU gets about the same weight of the path.
-const fn place(process: usize, hot: usize, cpus: usize) -> usize {
+/// only one hop waits for another CPU's turn. The last stage has a CPU for itself where that leaves the others no more than
+/// an even share of the weight; no CPU is left idle.
+fn place(process: usize, hot: usize, cpus: usize) -> usize {
     if cpus >= hot {
         return process;
     }
-    let weight = if process + 1 == hot { LAST_WEIGHT } else { 1 };
-    // The middle of the process on a path of this length, in halves.
-    (2 * process + weight) * cpus / (2 * (hot - 1 + LAST_WEIGHT))
+    if cpus == 1 {
+        return 0;
+    }
+    // The last CPU has the last stage, and before it what is missing to an even share of the weight.
+    let share = (hot - 1 + LAST_WEIGHT).div_ceil(cpus);
+    let beside_last = share.saturating_sub(LAST_WEIGHT).min(hot - cpus);
+    let others = hot - 1 - beside_last;
+    if process >= others { cpus - 1 } else { process * (cpus - 1) / others }
 }
 
 #[cfg(test)]
@@ -178,10 +184,14 @@ mod tests {
         assert_eq!(places(4, 2), [0, 0, 0, 1]);
         assert_eq!(places(4, 3), [0, 0, 1, 2]);
         assert_eq!(places(2, 2), [0, 1]);
+        assert_eq!(places(6, 2), [0, 0, 0, 0, 1, 1]);
+        assert_eq!(places(6, 5), [0, 0, 1, 2, 3, 4]);
         assert_eq!(places(4, 6), [0, 1, 2, 3]);
         for (hot, cpus) in (1..20).flat_map(|hot| (1..20).map(move |cpus| (hot, cpus))) {
             let places = places(hot, cpus);
             assert!(places.is_sorted() && places.iter().all(|place| *place < cpus), "{hot} on {cpus}: {places:?}");
+            let used: std::collections::BTreeSet<_> = places.iter().collect();
+            assert_eq!(used.len(), hot.min(cpus), "{hot} on {cpus} leaves a CPU idle: {places:?}");
         }
     }
 

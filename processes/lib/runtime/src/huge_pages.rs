@@ -6,6 +6,7 @@
 
 use crate::clock::monotonic_ns;
 use crate::mmap::PAGE_BYTES;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -52,7 +53,9 @@ impl AlignedMap {
             release(first.wrapping_add(length), room - before - length);
             return Ok(Self { first, length });
         };
-        release(reserved.cast(), room);
+        // Not what lies between: a map that failed late has given it up, and another thread may have it by now.
+        release(reserved.cast(), before);
+        release(first.wrapping_add(length), room - before - length);
         Err(error)
     }
 
@@ -121,16 +124,20 @@ pub fn mapped_bytes(directory: &Path) -> u64 {
 }
 
 fn of_smaps(smaps: &str, directory: &Path) -> u64 {
-    let (mut is_ours, mut bytes) = (false, 0);
+    let (mut file, mut files) = (None, BTreeMap::new());
     for line in smaps.lines() {
         let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
         if !first.ends_with(':') {
-            is_ours = rest.find('/').is_some_and(|path| Path::new(&rest[path..]).starts_with(directory));
-        } else if is_ours && first == "ShmemPmdMapped:" {
-            bytes += rest.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) << 10;
+            let path = rest.find('/').map(|path| &rest[path..]);
+            file = path.filter(|path| Path::new(path).starts_with(directory));
+        } else if let Some(file) = file.filter(|_| first == "ShmemPmdMapped:") {
+            let bytes = rest.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) << 10;
+            // A file that is mapped twice has its pages once.
+            let of_file = files.entry(file).or_insert(0);
+            *of_file = bytes.max(*of_file);
         }
     }
-    bytes
+    files.values().sum()
 }
 
 #[cfg(test)]
@@ -172,6 +179,8 @@ mod tests {
         let smaps = "\
 7f00-7f40 rw-s 0 00:17 5                          /dev/shm/a/x.ring
 Rss:                4096 kB
+ShmemPmdMapped:     4096 kB
+7f10-7f50 r--s 0 00:17 5                          /dev/shm/a/x.ring
 ShmemPmdMapped:     4096 kB
 7f40-7f80 rw-s 0 00:17 6                          /dev/shm/ab/y.ring
 ShmemPmdMapped:     2048 kB

@@ -65,13 +65,14 @@ pub const MODE_GROUP_READ: u32 = 0o640;
 pub fn create_region(path: &Path, bytes: u64, mode: u32) -> Result<(), RuntimeError> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     check_free_space(directory, bytes)?;
-    let bytes = bytes.next_multiple_of(huge_page_bytes(directory)?.unwrap_or(1));
+    let huge_page_bytes = huge_page_bytes(directory)?;
+    let bytes = bytes.next_multiple_of(huge_page_bytes.unwrap_or(1));
     let opened = OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path);
     let file = opened.map_err(|error| RuntimeError::file("create", path, error))?;
     // The umask took bits away; the mode is part of the contract.
     let made = file.set_permissions(std::fs::Permissions::from_mode(mode)).map_err(|error| (error, "set the mode of"));
     let made = made.and_then(|()| allocate(&file, bytes).map_err(|error| (error, "allocate")));
-    if made.is_ok() && bytes >= HUGE_PAGE_BYTES as u64 {
+    if made.is_ok() && huge_page_bytes.is_none() && bytes >= HUGE_PAGE_BYTES as u64 {
         // Before anyone attaches: later it would halt the writer. Where it is refused, pages stay small.
         let _ = AlignedMap::new(&file, bytes as usize, true).map(|map| map.collapse());
     }
@@ -147,7 +148,8 @@ fn no_space(path: &Path, bytes: u64) -> RuntimeError {
 pub fn map_region(path: &Path, access: Access, expected_bytes: Option<u64>) -> Result<Mapped, RuntimeError> {
     let (file, bytes) = open_region(path, access, expected_bytes)?;
     let writable = access == Access::ReadWrite;
-    if bytes < HUGE_PAGE_BYTES {
+    // On hugetlbfs the kernel knows the size of a page, and so where a map may begin.
+    if bytes < HUGE_PAGE_BYTES || huge_page_bytes(path)?.is_some() {
         return map_open(path, &file, writable).map(|(mapped, _)| mapped);
     }
     let map = AlignedMap::new(&file, bytes, writable).map_err(|error| RuntimeError::file("map", path, error))?;

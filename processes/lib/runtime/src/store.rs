@@ -111,11 +111,15 @@ impl SegmentStore for FileStore {
         let (path, stop) = (self.spare_path(), Arc::new(AtomicBool::new(false)));
         let flag = Arc::clone(&stop);
         let work = move || {
-            let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)?;
-            fill(&file, bytes, |file| {
+            let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+            let filled = fill(&file, bytes, |file| {
                 if flag.load(Ordering::Relaxed) { Err(io::ErrorKind::Interrupted.into()) } else { file.sync_data() }
-            })?;
-            Ok(file)
+            });
+            if filled.is_err() {
+                // At once: some filesystems keep what they gave before there was no more, and others need it now.
+                let _ = std::fs::remove_file(&path);
+            }
+            filled.map(|()| file)
         };
         let thread = std::thread::Builder::new().name("next-segment".to_owned()).spawn(work);
         self.spare = thread.ok().map(|thread| Spare { bytes, stop, thread });
