@@ -19,7 +19,7 @@ install() {
 }
 
 command -v cargo >/dev/null || die "cargo is not on PATH: install Rust 1.95 or newer (rustup.rs), then run this again"
-rust=$(rustc --version | cut -d ' ' -f 2)
+rust=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && rustc --version | cut -d ' ' -f 2) || die "rustc --version fails: repair Rust (rustup update), then run this again"
 printf '1.95.0\n%s\n' "$rust" | sort -V -C || die "Rust $rust is too old: install 1.95 or newer (rustup update), then run this again"
 command -v cc >/dev/null || install gcc libc6-dev || die "Rust needs a C linker: install it as said, then run this again"
 

@@ -71,7 +71,7 @@ fn dies_mid_send(cut: usize) -> usize {
         !proxy.connected()
     });
     assert_eq!(shell.machine().counters().orders_sent, 2, "the kernel took it whole: only the venue knows");
-    // Killed: nothing is said, nothing is closed in order.
+    // Dead: nothing more is said to the venue. (The flusher still moves its tail to files, as the next life's recovery would.)
     drop(shell);
     world.venue.poll();
     assert_eq!(entered(&world), [1], "{cut} bytes are no order");

@@ -481,7 +481,7 @@ impl Risk {
         if reference_price == before {
             return;
         }
-        for row in self.rows[instrument..].iter_mut().step_by(count) {
+        for row in self.rows.iter_mut().skip(instrument).step_by(count) {
             row.collar = Collar::around(reference_price, row.limit.collar);
         }
     }

@@ -86,3 +86,29 @@ impl Collar {
         (price.0 < self.low.0) | (price.0 > self.high.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The definition, in the width that every product fits.
+    fn plain(reference: i64, width: i64) -> (i64, i64) {
+        let half = i128::from(reference) * i128::from(width) / i128::from(WIDTH_UNIT);
+        let clamp = |value: i128| value.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        (clamp(i128::from(reference) - half), clamp(i128::from(reference) + half))
+    }
+
+    #[test]
+    fn a_collar_is_as_wide_where_its_product_no_longer_fits_64_bits() {
+        // At 5 % and at 100 %, either side of the prices from which the product needs more than 64 bits; then dear ones.
+        for reference in [1, 1_844_674_407_369, 1_844_674_407_371, 70_000_000_000_000, 92_233_720_368_547, i64::MAX / 2]
+        {
+            for width in [1, 5_000_000, 100_000_000] {
+                let collar = Collar::around(Price(reference), width);
+                assert_eq!((collar.low.0, collar.high.0), plain(reference, width), "{reference} {width}");
+            }
+        }
+        assert_eq!(Collar::around(Price(0), 5_000_000), Collar::SHUT);
+        assert_eq!(Collar::around(Price(-1), 5_000_000), Collar::SHUT);
+    }
+}

@@ -88,6 +88,7 @@ impl Stage {
         let around = status.loop_view();
         let shell = Shell::attach(&process, status)?;
         process.settle_memory();
+        around.heartbeat(process.clock.now());
         around.set_state(ProcessState::Running);
         Ok(Self { shell, status: around, process })
     }

@@ -13,7 +13,8 @@ use runtime::store::{FileStore, read_segments};
 use shm_layout::ring::sync::{Ordering, SharedWords};
 use shm_layout::types::fnv1a64;
 
-/// Most bytes of records in one write and sync: what a stalled disk left behind is caught up in few of them.
+/// Most bytes of records in one write and sync: what a stalled disk left behind is caught up in few of them. Of a small
+/// tail a quarter, so that some of it is free again before all of it is synced.
 const BATCH_BYTES: usize = 1 << 20;
 
 /// A journal, ready to be continued.
@@ -95,7 +96,7 @@ fn flusher_config(process: &Process, config: &GatewayConfig, epoch: u32) -> Flus
         durability: level(config.durability),
         gateway: process.identity.index,
         segment_bytes: config.segment_bytes.get(),
-        batch_bytes: BATCH_BYTES,
+        batch_bytes: BATCH_BYTES.min(config.tail_bytes.get() as usize / 4),
     }
 }
 

@@ -100,6 +100,7 @@ impl OrderTable {
     /// of later homes lie between its home and that slot, before them.
     #[inline]
     pub fn insert(&mut self, slot: usize, order: Order) {
+        assert!(!self.is_full(), "a probe ends at a free slot: the caller checks that one is left");
         assert!(self.slots[slot].level == NONE && order.level != NONE, "the slot that find gave is free");
         let home = self.home(order.reference);
         let slot = if slot == home { slot } else { self.make_room(slot, home) };

@@ -39,6 +39,8 @@ pub fn run(agent: &mut impl Agent, around: &RunLoop) {
 pub fn run_until(agent: &mut impl Agent, around: &RunLoop, mut stop: impl FnMut() -> bool) {
     let mut stopping = false;
     let status = &around.status;
+    // First: who sees it running holds it to its heartbeat, and its start may have taken long.
+    status.heartbeat(around.clock.now());
     status.set_state(ProcessState::Running);
     alloc::start_counting();
     let mut allocations = 0;

@@ -66,7 +66,7 @@ impl AlignedMap {
 
     /// Puts the whole extents of the map on huge pages.
     pub(crate) fn collapse(&self) -> bool {
-        collapse(self.first.addr(), self.first.addr() + self.length, monotonic_ns() + PATIENCE_NS) > 0
+        collapse(self.first.addr(), self.first.addr() + self.length, &mut Allowance::now()) > 0
     }
 }
 
@@ -88,8 +88,8 @@ fn release(first: *mut u8, length: usize) {
 /// and half on another stay as they are at their ends. Returns the bytes that moved.
 pub fn collapse_heap() -> usize {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    let until_ns = monotonic_ns() + PATIENCE_NS;
-    maps.lines().filter_map(heap_range).map(|(first, end)| collapse(first, end, until_ns)).sum()
+    let mut allowance = Allowance::now();
+    maps.lines().filter_map(heap_range).map(|(first, end)| collapse(first, end, &mut allowance)).sum()
 }
 
 /// First byte and end of a private writable map without a file.
@@ -104,10 +104,40 @@ fn heap_range(line: &str) -> Option<(usize, usize)> {
     Some((usize::from_str_radix(first, 16).ok()?, usize::from_str_radix(end, 16).ok()?))
 }
 
-/// Collapses each whole extent of the range, until the time is up; one that the kernel refuses is left.
-fn collapse(first: usize, end: usize, until_ns: u64) -> usize {
+/// What may be moved without waiting: half of the huge pages that lie free, within [`PATIENCE_NS`]. For one more the kernel
+/// would first clear a way through its caches, which has held a restart up for 5 s.
+struct Allowance {
+    pages: usize,
+    until_ns: u64,
+}
+
+impl Allowance {
+    fn now() -> Self {
+        let free = std::fs::read_to_string("/proc/buddyinfo").map_or(0, |buddyinfo| free_huge_pages(&buddyinfo));
+        Self { pages: free / 2, until_ns: monotonic_ns() + PATIENCE_NS }
+    }
+
+    fn take(&mut self) -> bool {
+        let granted = self.pages > 0 && monotonic_ns() < self.until_ns;
+        self.pages = self.pages.saturating_sub(1);
+        granted
+    }
+}
+
+/// Free runs of 2 MiB or more, by /proc/buddyinfo: per zone the free blocks of 2^n pages, n from 0.
+fn free_huge_pages(buddyinfo: &str) -> usize {
+    let order = (HUGE_PAGE_BYTES / PAGE_BYTES).trailing_zeros() as usize;
+    let of_zone = |line: &str| -> usize {
+        let blocks = line.split_ascii_whitespace().skip(4 + order).map_while(|count| count.parse::<usize>().ok());
+        blocks.enumerate().map(|(above, count)| count << above).sum()
+    };
+    buddyinfo.lines().map(of_zone).sum()
+}
+
+/// Collapses each whole extent of the range, as far as allowed; one that the kernel refuses is left.
+fn collapse(first: usize, end: usize, allowance: &mut Allowance) -> usize {
     let extents = (first.next_multiple_of(HUGE_PAGE_BYTES)..end).step_by(HUGE_PAGE_BYTES);
-    let whole = extents.take_while(|extent| extent + HUGE_PAGE_BYTES <= end && monotonic_ns() < until_ns);
+    let whole = extents.take_while(|extent| extent + HUGE_PAGE_BYTES <= end && allowance.take());
     let moved = whole.filter(|extent| {
         let place = std::ptr::without_provenance_mut(*extent);
         // SAFETY: the call moves pages of this process's own maps and changes none of their bytes; a range that is none
@@ -161,6 +191,17 @@ mod tests {
         ] {
             assert_eq!(heap_range(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn only_free_runs_of_a_huge_page_or_more_are_counted() {
+        let buddyinfo = "\
+Node 0, zone      DMA      1      1      1      1      1      1      1      1      0      1      3
+Node 0, zone   Normal   2590   4084   2103    797    210     79     20      9      5      7      0
+";
+        // Orders 9 and 10: 1 + 2 x 3, and 7.
+        assert_eq!(free_huge_pages(buddyinfo), 14);
+        assert_eq!(free_huge_pages("no such file"), 0);
     }
 
     #[test]

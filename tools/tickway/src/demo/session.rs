@@ -465,9 +465,12 @@ fn venue_arguments(arguments: &Arguments, file: &HostFile) -> Vec<String> {
         ("--password", venue.password.clone()),
     ];
     let mut given = |name: &'static str, value: Option<String>| all.extend(value.map(|value| (name, value)));
-    given("--core", venue_core(file).map(|core| core.to_string()));
-    // Pinned beside a process that yields, or alone: its own timer would hold up the gateway's next order.
-    given("--wait", venue_core(file).map(|_| "yield".to_owned()));
+    let core = venue_core(file);
+    given("--core", core.map(|core| core.to_string()));
+    // Beside a hot process, which yields: the venue's own timer would hold up the gateway's next order. Elsewhere it has its
+    // CPU with the cold processes, and naps as they do.
+    let shares = |core: &usize| placement::plan(file).is_ok_and(|plan| plan.cores.contains(core));
+    given("--wait", core.filter(shares).map(|_| "yield".to_owned()));
     given("--itch", arguments.itch.as_ref().map(|path| path.display().to_string()));
     given("--pace", arguments.pace.clone());
     given("--fault", arguments.fault.clone());
