@@ -128,6 +128,21 @@ mod tests {
         assert_eq!(window.z_milli(8), None);
     }
 
+    #[test]
+    fn a_distance_beyond_64_bits_is_as_exact_and_ends_at_the_greatest() {
+        // Of -a and a the mean is 0 and the deviation a.
+        let far = 3_000_000_000_000_000_000;
+        let of = |a: i64| {
+            let mut window = Window::new(2);
+            window.push(-a);
+            window.push(a);
+            window
+        };
+        let wide = of(far);
+        assert_eq!([far, far / 2, 0, -far].map(|value| wide.z_milli(value)), [1000, 500, 0, -1000].map(Some));
+        assert_eq!([far, -far].map(|value| of(1).z_milli(value)), [i64::MAX, i64::MIN].map(Some));
+    }
+
     proptest! {
         /// However long it ran, it equals the sums of its last samples taken anew.
         #[test]

@@ -47,16 +47,12 @@ impl AlignedMap {
         let flags = libc::MAP_SHARED | libc::MAP_FIXED | libc::MAP_POPULATE;
         // SAFETY: `first..first + length` lies within the reservation, which nothing else refers to.
         let mapped = unsafe { libc::mmap(first.cast(), length, rights, flags, file.as_raw_fd(), 0) };
-        let failed = (mapped == libc::MAP_FAILED).then(io::Error::last_os_error);
-        let Some(error) = failed else {
-            release(reserved.cast(), before);
-            release(first.wrapping_add(length), room - before - length);
-            return Ok(Self { first, length });
-        };
-        // Not what lies between: a map that failed late has given it up, and another thread may have it by now.
+        let error = io::Error::last_os_error();
+        // Only the ends, also after a failure: a map that failed late has given up what lies between, and another thread may
+        // have it by now.
         release(reserved.cast(), before);
         release(first.wrapping_add(length), room - before - length);
-        Err(error)
+        if mapped == libc::MAP_FAILED { Err(error) } else { Ok(Self { first, length }) }
     }
 
     /// The first byte.
