@@ -3,7 +3,8 @@
 //! | input | kind | code | index | value |
 //! | --- | --- | --- | --- | --- |
 //! | Connected, Disconnected | Effect | 1, 2 | 0 | zero |
-//! | Sent, CancelSent | Effect | 3, 7 | 0 | UserRefNum, send_ns |
+//! | Sent | Effect | 3 | 0 | UserRefNum, send_ns, write_ns |
+//! | CancelSent | Effect | 7 | 0 | UserRefNum, send_ns |
 //! | NotSent | Effect | 4 | reason | UserRefNum |
 //! | Durable | Effect | 5 | 0 | journal sequence |
 //! | Journal | Effect | 6 | 0 | 1 available, 0 not |
@@ -23,7 +24,9 @@ pub fn to_step(input: &Input, now: Nanos) -> Option<Step> {
     Some(match *input {
         Input::Connected => effect(1, 0, [0; 3]),
         Input::Disconnected => effect(2, 0, [0; 3]),
-        Input::Sent { user_ref_num, send_ns } => effect(3, 0, [i64::from(user_ref_num), send_ns.0 as i64, 0]),
+        Input::Sent { user_ref_num, send_ns, write_ns } => {
+            effect(3, 0, [i64::from(user_ref_num), send_ns.0 as i64, i64::from(write_ns)])
+        }
         Input::CancelSent { user_ref_num, send_ns } => effect(7, 0, [i64::from(user_ref_num), send_ns.0 as i64, 0]),
         Input::NotSent { user_ref_num, reason } => effect(4, reason as u16, [i64::from(user_ref_num), 0, 0]),
         Input::Durable { journal_sequence } => effect(5, 0, [journal_sequence as i64, 0, 0]),
@@ -54,7 +57,10 @@ pub fn from_step(step: &Step) -> Option<Input> {
         }
         (StepKind::Effect, 1) => Some(Input::Connected),
         (StepKind::Effect, 2) => Some(Input::Disconnected),
-        (StepKind::Effect, 3) => Some(Input::Sent { user_ref_num: number?, send_ns: Nanos(step.value[1] as u64) }),
+        (StepKind::Effect, 3) => {
+            let write_ns = u32::try_from(step.value[2]).ok()?;
+            Some(Input::Sent { user_ref_num: number?, send_ns: Nanos(step.value[1] as u64), write_ns })
+        }
         (StepKind::Effect, 7) => {
             Some(Input::CancelSent { user_ref_num: number?, send_ns: Nanos(step.value[1] as u64) })
         }

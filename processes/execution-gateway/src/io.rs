@@ -68,6 +68,8 @@ pub enum Input {
         user_ref_num: u32,
         /// Return of the write.
         send_ns: Nanos,
+        /// From the last look at kill and leases to there, in nanoseconds, saturated.
+        write_ns: u32,
     },
     /// The kernel took the last byte of a cancel. It is told apart from [`Input::Sent`], because a cancel can leave while
     /// its order still waits, or never leaves.

@@ -467,7 +467,9 @@ impl Machine for Gateway {
             Input::Received(received) => self.on_received(now, received, emit),
             Input::Kill { generation } => self.on_kill(now, *generation, emit),
             Input::Lease { role, index, held } => self.on_lease(now, *role, *index, *held, emit),
-            Input::Sent { user_ref_num, send_ns } => self.on_sent(now, *user_ref_num, *send_ns, emit),
+            Input::Sent { user_ref_num, send_ns, write_ns } => {
+                self.on_sent(now, *user_ref_num, (*send_ns, *write_ns), emit);
+            }
             Input::CancelSent { user_ref_num, .. } => self.on_cancel_sent(now, *user_ref_num, emit),
             Input::NotSent { user_ref_num, reason } => self.on_not_sent(now, *user_ref_num, *reason, emit),
             Input::Durable { journal_sequence } => self.on_durable(now, *journal_sequence),

@@ -195,7 +195,13 @@ impl Gateway {
         assert!(framed, "an open session took no message");
     }
 
-    pub(crate) fn on_sent(&mut self, now: Nanos, user_ref_num: u32, send_ns: Nanos, emit: &mut impl FnMut(Output)) {
+    pub(crate) fn on_sent(
+        &mut self,
+        now: Nanos,
+        user_ref_num: u32,
+        (send_ns, write_ns): (Nanos, u32),
+        emit: &mut impl FnMut(Output),
+    ) {
         let Some(used) = self.refs.get(user_ref_num).copied() else { return };
         let kind = match used.kind {
             // Handed over before: what was handed over now is its cancel.
@@ -212,7 +218,7 @@ impl Gateway {
         };
         self.refs.mark_sent(user_ref_num);
         let (cl_ord_id, receive_ns) = (used.cl_ord_id, used.receive_ns);
-        self.journal(Record::Sent(Sent { cl_ord_id, user_ref_num, reserved: 0, send_ns, receive_ns }), emit);
+        self.journal(Record::Sent(Sent { cl_ord_id, user_ref_num, write_ns, send_ns, receive_ns }), emit);
         self.mark_sent(now, &used, kind, emit);
     }
 

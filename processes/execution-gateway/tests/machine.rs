@@ -519,7 +519,7 @@ proptest! {
         let inputs = [
             Input::Connected,
             Input::Disconnected,
-            Input::Sent { user_ref_num: number, send_ns: Nanos(u64::from(at)) },
+            Input::Sent { user_ref_num: number, send_ns: Nanos(u64::from(at)), write_ns: 1 },
             Input::NotSent { user_ref_num: number, reason: RejectReason::RiskLease },
             Input::Durable { journal_sequence: u64::from(at) },
             Input::Journal { available: held },

@@ -54,6 +54,7 @@ pub struct Shell {
     control: ControlTap,
     status: StatusWriter,
     page: ControlPageReader,
+    clock: Clock,
     realtime: RealtimeOffset,
     reported: Nanos,
     /// When the request socket is read next, if nothing was requested.
@@ -108,6 +109,7 @@ impl Shell {
             control: ControlTap::attach(&process.ports, process.identity)?,
             status,
             page: process.page.clone(),
+            clock: process.clock,
             realtime,
             reported: Nanos(0),
             look_for_replies: Nanos(0),
@@ -196,6 +198,8 @@ impl Shell {
                 Line::A | Line::B => self.multicast.receive(&mut datagram.bytes)?,
             };
             let Some(received) = received else { continue };
+            // When it was read, not when the pass began: the call is the socket's time, not the machine's.
+            let now = self.clock.now();
             self.give(now, line, &received);
             *work_count += 1;
             if !self.timers(now, work_count) {

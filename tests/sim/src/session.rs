@@ -272,7 +272,7 @@ impl Session {
         let send_ns = env.now;
         self.answers.push_back(match sending.tag {
             SendTag::Session => return,
-            SendTag::Opening { user_ref_num, .. } => Input::Sent { user_ref_num, send_ns },
+            SendTag::Opening { user_ref_num, .. } => Input::Sent { user_ref_num, send_ns, write_ns: 1 },
             SendTag::Closing { user_ref_num } => Input::CancelSent { user_ref_num, send_ns },
         });
     }

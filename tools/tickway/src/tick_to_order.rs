@@ -1,4 +1,4 @@
-//! `tickway bench tick-to-order`: from the feed handler's input to the order at the gateway, across the real processes,
+//! `tickway bench tick-to-order`: from the feed handler's input to the gateway's encoded bytes, across the real processes,
 //! with what the sockets add beside it; once per placement.
 //!
 //! Each start is a whole instance against the simulated venue: real rings, journal, recorder and supervisor on the CPUs at
@@ -26,15 +26,19 @@ use std::path::PathBuf;
 const PARTS: [(&str, &str, &str); 6] = [
     (
         "path",
-        "feed handler to gateway",
-        "From the feed handler's read of a datagram to the gateway's read of the order.",
+        "feed handler to order's bytes",
+        "From the feed handler's read of a datagram to the gateway's order, encoded, journaled and about to be written.",
     ),
     (
         "receive",
         "socket before",
         "From the kernel's receive stamp to the feed handler's read: what the socket adds before.",
     ),
-    ("send", "journal and socket after", "From the gateway's read of the order to the return of its write, journaled."),
+    (
+        "send",
+        "socket after",
+        "The write of the order's bytes, from the gateway's last look at kill and leases to its return.",
+    ),
     ("market_data", "hop market_data", "From the feed handler's read to the strategy's."),
     ("order_intent", "hop order_intent", "From the strategy's read to risk's."),
     ("order_entry", "hop order_entry", "From risk's read to the gateway's."),

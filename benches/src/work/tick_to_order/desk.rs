@@ -203,7 +203,7 @@ impl Desk {
 
     /// The socket took an order, and the venue refuses it.
     pub fn acknowledge(&mut self, now: Nanos, user_ref_num: u32) {
-        self.gateway_input(now, &execution_gateway::Input::Sent { user_ref_num, send_ns: now });
+        self.gateway_input(now, &execution_gateway::Input::Sent { user_ref_num, send_ns: now, write_ns: 1 });
         let refused = OrderRejectedRepr { timestamp_ns: 1, user_ref_num, reason: 1, cl_ord_id: Alpha::BLANK };
         self.venue_says(now, &OutboundRepr::OrderRejected(refused));
     }

@@ -36,7 +36,7 @@ pub(super) static AFTER_WRITE: Failpoint = Failpoint::new("gateway.order.after_w
 pub(super) enum Answer {
     Connected,
     Disconnected,
-    Sent { user_ref_num: u32, send_ns: Nanos },
+    Sent { user_ref_num: u32, send_ns: Nanos, write_ns: u32 },
     CancelSent { user_ref_num: u32, send_ns: Nanos },
     NotSent { user_ref_num: u32, reason: RejectReason },
 }
@@ -46,7 +46,7 @@ impl Answer {
         match self {
             Self::Connected => Input::Connected,
             Self::Disconnected => Input::Disconnected,
-            Self::Sent { user_ref_num, send_ns } => Input::Sent { user_ref_num, send_ns },
+            Self::Sent { user_ref_num, send_ns, write_ns } => Input::Sent { user_ref_num, send_ns, write_ns },
             Self::CancelSent { user_ref_num, send_ns } => Input::CancelSent { user_ref_num, send_ns },
             Self::NotSent { user_ref_num, reason } => Input::NotSent { user_ref_num, reason },
         }
@@ -63,6 +63,8 @@ pub(super) struct Connection {
     outbound: VecDeque<Sending>,
     /// Bytes of the first of them that it has taken.
     taken: usize,
+    /// The last look before the write that took the first of those.
+    began: Nanos,
     /// When the kernel last took something.
     moved_at: Nanos,
     pub(super) answers: VecDeque<Answer>,
@@ -75,7 +77,18 @@ impl Connection {
     pub(super) fn new(server: SocketAddr, wire: WireTap, clock: Clock) -> Self {
         let outbound = VecDeque::with_capacity(OUTBOUND_MAX);
         let answers = VecDeque::with_capacity(ANSWERS_MAX);
-        Self { server, socket: None, connected: false, outbound, taken: 0, moved_at: Nanos(0), answers, wire, clock }
+        Self {
+            server,
+            socket: None,
+            connected: false,
+            outbound,
+            taken: 0,
+            began: Nanos(0),
+            moved_at: Nanos(0),
+            answers,
+            wire,
+            clock,
+        }
     }
 
     /// Begins to connect.
@@ -143,13 +156,14 @@ impl Connection {
     pub(super) fn drain(&mut self, guards: &Guards) -> usize {
         let mut done = 0;
         while let (Some(first), Some(socket)) = (self.outbound.front().copied(), self.socket.as_mut()) {
-            if let (0, SendTag::Opening { user_ref_num, strategy }) = (self.taken, first.tag)
-                && let Some(reason) = guards.refused(strategy, self.clock.now())
-            {
-                self.answers.push_back(Answer::NotSent { user_ref_num, reason });
-                self.outbound.pop_front();
-                done += 1;
-                continue;
+            if let (0, SendTag::Opening { user_ref_num, strategy }) = (self.taken, first.tag) {
+                self.began = self.clock.now();
+                if let Some(reason) = guards.refused(strategy, self.began) {
+                    self.answers.push_back(Answer::NotSent { user_ref_num, reason });
+                    self.outbound.pop_front();
+                    done += 1;
+                    continue;
+                }
             }
             let rest = self.taken..first.length;
             let Ok(written) = socket.write(&first.bytes[rest.clone()]) else {
@@ -179,7 +193,9 @@ impl Connection {
         let send_ns = self.clock.now();
         self.answers.push_back(match tag {
             SendTag::Session => return,
-            SendTag::Opening { user_ref_num, .. } => Answer::Sent { user_ref_num, send_ns },
+            SendTag::Opening { user_ref_num, .. } => {
+                Answer::Sent { user_ref_num, send_ns, write_ns: send_ns.delta_from(self.began) }
+            }
             SendTag::Closing { user_ref_num } => Answer::CancelSent { user_ref_num, send_ns },
         });
         AFTER_WRITE.hit();

@@ -325,7 +325,7 @@ impl Desk {
                     }
                     match sending.tag {
                         SendTag::Opening { user_ref_num, .. } | SendTag::Closing { user_ref_num } if self.answers => {
-                            answers.push(Input::Sent { user_ref_num, send_ns: self.now.plus(5) });
+                            answers.push(Input::Sent { user_ref_num, send_ns: self.now.plus(5), write_ns: 5 });
                         }
                         _ => {}
                     }

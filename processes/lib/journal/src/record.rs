@@ -146,8 +146,9 @@ payload! {
         cl_ord_id: ClOrdId,
         /// UserRefNum that it was sent under.
         user_ref_num: u32,
-        /// Zero.
-        reserved: u32,
+        /// From the gateway's last look, right before the write, to `send_ns`; `u32::MAX` = that or longer, 0 = not
+        /// recorded (it was reserved before).
+        write_ns: u32,
         /// Return of the write.
         send_ns: Nanos,
         /// Receive stamp of the market data that caused it; 0 = a timer.

@@ -68,7 +68,7 @@ fn any_record() -> impl Strategy<Value = Record> {
         ),
         (any::<u64>(), any::<u32>(), any::<u64>()).prop_map(|(id, user_ref_num, send)| {
             let cl_ord_id = ClOrdId(id);
-            Record::Sent(Sent { cl_ord_id, user_ref_num, reserved: 0, send_ns: Nanos(send), receive_ns: Nanos(1) })
+            Record::Sent(Sent { cl_ord_id, user_ref_num, write_ns: 0, send_ns: Nanos(send), receive_ns: Nanos(1) })
         }),
         venue
             .prop_map(|(sequence, at, bytes)| { Record::VenueMessage(VenueMessage::new(sequence, Nanos(at), &bytes)) }),

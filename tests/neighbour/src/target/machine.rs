@@ -307,7 +307,7 @@ pub fn gateway(input: &[u8]) {
                     assert!(sending.length <= sending.bytes.len());
                     match sending.tag {
                         SendTag::Opening { user_ref_num, .. } => {
-                            answers.push(Input::Sent { user_ref_num, send_ns: now })
+                            answers.push(Input::Sent { user_ref_num, send_ns: now, write_ns: 1 })
                         }
                         SendTag::Closing { user_ref_num } => {
                             answers.push(Input::CancelSent { user_ref_num, send_ns: now });

@@ -43,6 +43,7 @@ fn payload(record: &Record) -> Value {
         Record::Sent(m) => json!({
             "cl_ord_id": id(m.cl_ord_id),
             "user_ref_num": m.user_ref_num,
+            "write_ns": m.write_ns,
             "send_ns": m.send_ns.0,
             "receive_ns": m.receive_ns.0,
         }),

@@ -32,7 +32,8 @@ pub struct Reports {
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     is_new: bool,
-    read_ns: Nanos,
+    /// When the feed handler had read the tick that caused it.
+    feed_ns: Nanos,
 }
 
 /// What the journals say.
@@ -60,11 +61,11 @@ pub struct Books {
     pub order_entry: Samples,
     /// Kernel receive stamp of the cause to the feed handler's read.
     pub receive: Samples,
-    /// Feed handler's read to the gateway's: the way through the four stages, without a socket.
+    /// Feed handler's read to the order's bytes, encoded, journaled and about to be written: the four stages, no socket.
     pub path: Samples,
-    /// Gateway's read to the return of the write: encoded, journaled and handed to the kernel.
+    /// The write of the order's bytes to the socket.
     pub send: Samples,
-    /// Requests journaled and not yet told to be sent: for a NewOrderSingle that a tick caused, when the gateway read it.
+    /// Requests journaled and not yet told to be sent: in order.
     waiting: BTreeMap<ClOrdId, VecDeque<Waiting>>,
 }
 
@@ -126,7 +127,8 @@ impl Books {
         let Ok(request) = OrderRequest::decode(&intent.request) else { return };
         let header = request.header();
         let is_new = matches!(request, OrderRequest::NewOrderSingle(_));
-        self.waiting.entry(header.cl_ord_id).or_default().push_back(Waiting { is_new, read_ns: intent.now_ns });
+        let feed_ns = header.receive_ns.plus(header.feed_delta_ns.into());
+        self.waiting.entry(header.cl_ord_id).or_default().push_back(Waiting { is_new, feed_ns });
         if !is_new || header.receive_ns == Nanos(0) {
             return;
         }
@@ -137,19 +139,23 @@ impl Books {
         let gateway = intent.now_ns.delta_from(header.receive_ns);
         self.order_entry.add(at_ns, u64::from(gateway.saturating_sub(risk)));
         self.receive.add(at_ns, u64::from(feed));
-        self.path.add(at_ns, u64::from(gateway.saturating_sub(feed)));
     }
 
     fn sent(&mut self, sent: &Sent) {
         let waiting = self.waiting.get_mut(&sent.cl_ord_id).and_then(VecDeque::pop_front);
-        let Some(Waiting { read_ns, .. }) = waiting.filter(|waiting| waiting.is_new) else { return };
+        let Some(Waiting { feed_ns, .. }) = waiting.filter(|waiting| waiting.is_new) else { return };
         self.sent += 1;
         self.sent_new.insert(sent.user_ref_num, sent.cl_ord_id);
         if sent.receive_ns == Nanos(0) {
             self.timer_caused += 1;
         } else {
             self.tick_to_order.add(sent.send_ns.0, sent.send_ns.0.saturating_sub(sent.receive_ns.0));
-            self.send.add(sent.send_ns.0, sent.send_ns.0.saturating_sub(read_ns.0));
+            // A journal of before the write was timed has no 0 ns of it to tell.
+            if sent.write_ns != 0 {
+                let write_ns = u64::from(sent.write_ns);
+                self.path.add(sent.send_ns.0, sent.send_ns.0.saturating_sub(feed_ns.0 + write_ns));
+                self.send.add(sent.send_ns.0, write_ns);
+            }
         }
     }
 
@@ -207,7 +213,7 @@ mod tests {
 
     fn sent(receive_ns: u64, send_ns: u64) -> Record {
         let (send_ns, receive_ns) = (Nanos(send_ns), Nanos(receive_ns));
-        Record::Sent(Sent { cl_ord_id: ClOrdId(5), user_ref_num: 3, reserved: 0, send_ns, receive_ns })
+        Record::Sent(Sent { cl_ord_id: ClOrdId(5), user_ref_num: 3, write_ns: 300, send_ns, receive_ns })
     }
 
     #[test]
@@ -223,7 +229,7 @@ mod tests {
         assert_eq!(books.order_intent.figures().max, Some(550));
         assert_eq!(books.order_entry.figures().max, Some(600));
         let parts = [&books.receive, &books.path, &books.send].map(|part| part.figures().max);
-        assert_eq!(parts, [Some(100), Some(1_400), Some(500)], "together the 2000 from receipt to write");
+        assert_eq!(parts, [Some(100), Some(1_600), Some(300)], "together the 2000 from receipt to write");
     }
 
     #[test]

@@ -111,9 +111,9 @@ fn latencies(report: &Report) -> String {
     table.set_header(["latency", "samples", "p50", "p99", "p99.9", "max"]);
     let rows = [
         ("tick to order", &report.tick_to_order_ns),
-        ("  socket to feed handler", &report.parts_ns.receive),
-        ("  feed handler to gateway", &report.parts_ns.path),
-        ("  gateway to socket", &report.parts_ns.send),
+        ("  socket to feed handler's read", &report.parts_ns.receive),
+        ("  from there to the order's bytes", &report.parts_ns.path),
+        ("  the write to the socket", &report.parts_ns.send),
         ("hop market_data", &report.hops_ns.market_data),
         ("hop order_intent", &report.hops_ns.order_intent),
         ("hop order_entry", &report.hops_ns.order_entry),

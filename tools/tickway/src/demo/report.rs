@@ -139,9 +139,9 @@ pub struct Position {
 pub struct Parts {
     /// Kernel receive stamp to the feed handler's read: what the socket adds before.
     pub receive: Figures,
-    /// Feed handler's read to the gateway's: the four stages and the hops between them.
+    /// From there to the order's bytes, journaled and about to be written: the four stages and the hops between them.
     pub path: Figures,
-    /// Gateway's read to the return of the write: what journal and socket add after.
+    /// The write, to its return: what the socket adds after.
     pub send: Figures,
 }
 

@@ -136,7 +136,7 @@ fn write_journal(instance: &Instance) {
         writer.append(&Record::execution(&Execution::Report(report), 9, NOW)).unwrap();
     };
     publish(&mut writer, pending);
-    let sent = Sent { cl_ord_id: id, user_ref_num: 1, reserved: 0, send_ns: Nanos(2_000), receive_ns: Nanos(1_500) };
+    let sent = Sent { cl_ord_id: id, user_ref_num: 1, write_ns: 100, send_ns: Nanos(2_000), receive_ns: Nanos(1_500) };
     writer.append(&Record::Sent(sent)).unwrap();
     publish(&mut writer, report);
     publish(&mut writer, trade);
