@@ -41,4 +41,6 @@ fail() {
 echo "demo: building (release)" >&2
 cargo build --release --manifest-path "$root/Cargo.toml" -p tickway -p exchange-sim -p feed-handler -p strategy -p risk \
   -p execution-gateway -p recorder -p supervisor -p fused >&2 || fail "the build" "$@"
+# The journal's first sync waits behind all that the build has written: that goes to the disk before the start, not in it.
+timeout 120 sync -f /var/tmp 2>/dev/null || true
 exec "${CARGO_TARGET_DIR:-$root/target}/release/tickway" demo "$@"

@@ -17,6 +17,8 @@ use std::time::Duration;
 const NAP: Duration = Duration::from_millis(10);
 /// Longest wait for a supervisor to stop in order, beyond the bounds of its own steps.
 pub const STOP: Duration = Duration::from_secs(30);
+/// How often a wait for a start is said.
+const SAY: Duration = Duration::from_secs(5);
 /// Lines of a log that an error repeats.
 const LAST_LINES: usize = 3;
 /// Longest wait for the proof of a death.
@@ -63,13 +65,13 @@ pub fn place_of(instance: &Instance) -> Place {
     Place { instance: instance.clone(), page: control_page::open(instance, Duration::ZERO).ok() }
 }
 
-/// Waits until every process of the instance runs.
+/// Waits until every process of the instance runs, and says on standard error what it waits for.
 ///
 /// # Errors
 /// When the supervisor ends or time is over: names what does not run, and the log.
 pub fn wait_until_running(instance: &Instance, supervisor: &mut Child, patience: Duration) -> Result<(), Failure> {
     let log = instance.log().join("supervisor.log");
-    let mut waited = Duration::ZERO;
+    let (mut waited, mut said) = (Duration::ZERO, Duration::ZERO);
     loop {
         if let Some(status) = supervisor.reap()? {
             let what = match cause(&log) {
@@ -86,6 +88,15 @@ pub fn wait_until_running(instance: &Instance, supervisor: &mut Child, patience:
         if waited >= patience || runtime::signal::stop_requested() {
             let what = format!("not running after {} ms: {}", waited.as_millis(), missing.join(", "));
             return Err(Failure::new(UNAVAILABLE, what, format!("their logs are in {}", instance.log().display())));
+        }
+        if waited >= said + SAY {
+            said = waited;
+            // A start syncs epochs and journal before it uses them: behind whatever else the disk is given.
+            let (seconds, names) = (waited.as_secs(), missing.join(", "));
+            eprintln!(
+                "tickway: {seconds} s: not running yet: {names} (a start waits for the disk of {})",
+                instance.data().display()
+            );
         }
         std::thread::sleep(NAP);
         waited += NAP;

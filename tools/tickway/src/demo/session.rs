@@ -35,8 +35,10 @@ use std::time::Duration;
 
 /// File that marks a data directory as a demo's: only such a one is emptied.
 const MARKER: &str = ".tickway-demo";
-/// Longest wait until every process runs, and until sessions are up.
-const START: Duration = Duration::from_secs(30);
+/// Longest wait until every process runs: a disk that was just given gigabytes holds a first sync up for half a minute.
+const START: Duration = Duration::from_secs(120);
+/// Longest wait until the sessions are up.
+const SESSIONS: Duration = Duration::from_secs(30);
 /// Nap between two looks.
 const NAP: Duration = Duration::from_millis(10);
 /// Binaries that a demo starts.
@@ -174,7 +176,7 @@ impl Running {
             let heard = feed.and_then(|row| row.counter("datagrams")).is_some_and(|datagrams| datagrams > 0);
             match (logins > 0, heard) {
                 (true, true) => return Ok(()),
-                (login, _) if waited >= START || stop_requested() => {
+                (login, _) if waited >= SESSIONS || stop_requested() => {
                     let what =
                         if login { "the feed handler hears nothing of the venue" } else { "no order-entry session" };
                     let cure = format!("see the logs in {}", self.instance.log().display());
