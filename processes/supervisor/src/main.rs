@@ -3,7 +3,6 @@
 
 use clap::{Parser, Subcommand};
 use runtime::duty_cycle::{Agent, RunLoop, run};
-use runtime::wait::WaitStrategy;
 use shm_layout::status::ProcessState;
 use shm_layout::types::Role;
 use std::path::PathBuf;
@@ -127,7 +126,7 @@ fn run_foreground(arguments: &RunArguments) -> ExitCode {
     for line in shell.plan_lines() {
         launch::say(&line);
     }
-    let wait = WaitStrategy::Nap((shell.file().host().nap_us.get() as u32).max(NAP_US_MIN));
+    let wait = shell.hot_wait().cold((shell.file().host().nap_us.get() as u32).max(NAP_US_MIN));
     let around = RunLoop { clock: shell.clock(), status, wait };
     run(&mut shell, &around);
     around.status.set_state(ProcessState::Stopped);

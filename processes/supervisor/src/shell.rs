@@ -24,6 +24,7 @@ use runtime::clock::Clock;
 use runtime::config::HostFile;
 use runtime::duty_cycle::Agent;
 use runtime::instance::{Instance, InstanceLock};
+use runtime::wait::WaitStrategy;
 use shm_layout::control_page::{ControlPage, RealtimeOffset};
 use shm_layout::counters::CounterTable;
 use shm_layout::kill_page::KillReader;
@@ -149,6 +150,12 @@ impl Shell {
     #[must_use]
     pub const fn clock(&self) -> Clock {
         self.clock
+    }
+
+    /// How the hot processes wait.
+    #[must_use]
+    pub const fn hot_wait(&self) -> WaitStrategy {
+        self.plan.wait
     }
 
     /// Who runs where, to be printed.

@@ -5,6 +5,7 @@ use anyhow::Context;
 use journal::Flusher;
 use runtime::clock::Clock;
 use runtime::store::FileStore;
+use runtime::wait::SHARED_NAP_US_MIN;
 use runtime::{affinity, scheduler};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,8 +14,8 @@ use std::time::Duration;
 
 /// How long it naps when there is nothing to move and orders wait for what it syncs (L2).
 const NAP_WAITED_FOR: Duration = Duration::from_micros(200);
-/// How long where nobody waits (L0): each nap costs a CPU its timer, and the hot processes may share it.
-const NAP: Duration = Duration::from_millis(1);
+/// How long where nobody waits (L0): see [`SHARED_NAP_US_MIN`].
+const NAP: Duration = Duration::from_micros(SHARED_NAP_US_MIN as u64);
 /// How long a stop waits for a file system that moves nothing.
 const STOP: Duration = Duration::from_secs(2);
 /// Value of the flag while the gateway runs.

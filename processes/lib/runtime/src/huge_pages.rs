@@ -6,14 +6,16 @@
 
 use crate::clock::monotonic_ns;
 use crate::mmap::PAGE_BYTES;
+use std::alloc::Layout;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How long a region, and the heap, may take to move, in nanoseconds: where memory is in fragments the kernel may first
-/// have to clear a way, and a start or a restart does not wait for that.
+/// How long a region may take to move, in nanoseconds: where memory is in fragments the kernel may first have to clear a
+/// way, and a start does not wait for that.
 const PATIENCE_NS: u64 = 300_000_000;
 /// Bytes of a huge page of x86-64.
 pub const HUGE_PAGE_BYTES: usize = 2 << 20;
@@ -80,28 +82,50 @@ fn release(first: *mut u8, length: usize) {
     }
 }
 
-/// Puts the heap of this process on huge pages, wherever an extent of 2 MiB is all heap. Tables that are half on one page
-/// and half on another stay as they are at their ends. Returns the bytes that moved.
-pub fn collapse_heap() -> usize {
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    let mut allowance = Allowance::now();
-    maps.lines().filter_map(heap_range).map(|(first, end)| collapse(first, end, &mut allowance)).sum()
+/// Huge pages that this process's tables may still take: asked for before they are written, so that a first write finds
+/// one. Pages are never moved later: that waits for a thread of the kernel on every CPU, which beside hot processes has
+/// taken from 0.1 to 9 s.
+static GRANTED: AtomicUsize = AtomicUsize::new(0);
+
+/// From now on a table of 2 MiB or more is asked to lie on huge pages, as long as half of those that lie free are not taken.
+pub fn grant_heap() {
+    GRANTED.store(Allowance::now().pages, Ordering::Relaxed);
 }
 
-/// First byte and end of a private writable map without a file.
-fn heap_range(line: &str) -> Option<(usize, usize)> {
-    let mut fields = line.split_ascii_whitespace();
-    let (range, rights) = (fields.next()?, fields.next()?);
-    let (inode, name) = (fields.nth(2)?, fields.next().unwrap_or(""));
-    if rights != "rw-p" || inode != "0" || !(name.is_empty() || name == "[heap]") {
-        return None;
+/// Ends [`grant_heap`].
+pub fn end_heap_grant() {
+    GRANTED.store(0, Ordering::Relaxed);
+}
+
+/// Where a block of the heap is placed: one of 2 MiB or more on a huge page's boundary, always, so that it is given back
+/// under the layout that it was taken under.
+pub(crate) const fn placed(layout: Layout) -> Layout {
+    if layout.size() < HUGE_PAGE_BYTES {
+        return layout;
     }
-    let (first, end) = range.split_once('-')?;
-    Some((usize::from_str_radix(first, 16).ok()?, usize::from_str_radix(end, 16).ok()?))
+    match layout.align_to(HUGE_PAGE_BYTES) {
+        Ok(placed) => placed,
+        // Half of all addresses: no allocator has it either way.
+        Err(_) => layout,
+    }
 }
 
-/// What may be moved without waiting: half of the huge pages that lie free, within [`PATIENCE_NS`]. For one more the kernel
-/// would first clear a way through its caches, which has held a restart up for 5 s.
+/// Asks for huge pages under a new block that was [`placed`], before its first byte is written.
+pub(crate) fn ask_for_huge_pages(block: *mut u8, bytes: usize) {
+    let pages = bytes / HUGE_PAGE_BYTES;
+    if pages == 0 || block.is_null() {
+        return;
+    }
+    let take = |granted: usize| granted.checked_sub(pages);
+    if GRANTED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
+        // SAFETY: the range lies within a block that the caller has just taken; the advice changes no byte. Refused, the
+        // pages stay small.
+        unsafe { libc::madvise(block.cast(), pages * HUGE_PAGE_BYTES, libc::MADV_HUGEPAGE) };
+    }
+}
+
+/// What may be taken without waiting: half of the huge pages that lie free, and for a region within [`PATIENCE_NS`]. For one
+/// more the kernel would first clear a way through its caches.
 struct Allowance {
     pages: usize,
     until_ns: u64,
@@ -171,25 +195,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_private_writable_memory_without_a_file_is_heap() {
-        let heap = "55d0a0000000-55d0a0200000 rw-p 00000000 00:00 0                          [heap]";
-        assert_eq!(heap_range(heap), Some((0x55d0_a000_0000, 0x55d0_a020_0000)));
-        assert_eq!(
-            heap_range("7f0000000000-7f0000400000 rw-p 00000000 00:00 0 "),
-            Some((0x7f00_0000_0000, 0x7f00_0040_0000))
-        );
-        for line in [
-            "7f0000000000-7f0000400000 r--p 00000000 00:00 0 ",
-            "7f0000000000-7f0000400000 rw-s 00000000 00:17 5 /dev/shm/x",
-            "7f0000000000-7f0000400000 rw-p 00000000 08:01 5 /lib/libc.so",
-            "7ffd00000000-7ffd00021000 rw-p 00000000 00:00 0                          [stack]",
-            "garbage",
-        ] {
-            assert_eq!(heap_range(line), None, "{line}");
-        }
-    }
-
-    #[test]
     fn only_free_runs_of_a_huge_page_or_more_are_counted() {
         let buddyinfo = "\
 Node 0, zone      DMA      1      1      1      1      1      1      1      1      0      1      3
@@ -201,14 +206,13 @@ Node 0, zone   Normal   2590   4084   2103    797    210     79     20      9   
     }
 
     #[test]
-    fn a_collapse_changes_no_byte() {
-        let table: Vec<u64> = (0..1 << 20).collect();
-        let moved = collapse_heap();
-        assert!(table.iter().enumerate().all(|(index, value)| *value == index as u64));
-        if moved == 0 {
-            use std::io::Write;
-            let _ = writeln!(std::io::stderr(), "skipped: this kernel collapses nothing");
-        }
+    fn a_large_block_is_placed_on_a_boundary_and_a_small_one_left_alone() {
+        let layout = |bytes, align| Layout::from_size_align(bytes, align).unwrap();
+        assert_eq!(placed(layout(HUGE_PAGE_BYTES - 1, 8)), layout(HUGE_PAGE_BYTES - 1, 8));
+        assert_eq!(placed(layout(HUGE_PAGE_BYTES, 8)), layout(HUGE_PAGE_BYTES, HUGE_PAGE_BYTES));
+        assert_eq!(placed(layout(5 << 20, 4 << 20)), layout(5 << 20, 4 << 20));
+        let most = isize::MAX as usize - 7;
+        assert_eq!(placed(layout(most, 8)), layout(most, 8));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::control_page::{self, OpenedControlPage};
 use crate::duty_cycle::{Agent, RunLoop, run};
 use crate::error::RuntimeError;
 use crate::failpoint;
+use crate::huge_pages::grant_heap;
 use crate::instance::Instance;
 use crate::mmap::{MlockOutcome, lock_process};
 use crate::ports::{Identity, Ports};
@@ -100,6 +101,7 @@ impl Process {
             Some(core) => {
                 scheduler::become_hot()?;
                 affinity::pin(core)?;
+                grant_heap();
             }
             None => scheduler::become_cold()?,
         }

@@ -15,7 +15,25 @@ pub enum WaitStrategy {
     Nap(u32),
 }
 
+/// Shortest nap of a cold process beside hot ones that share CPUs, in microseconds.
+///
+/// A kernel that schedules by groups (autogroup, cgroups) weighs a group anew on a CPU whenever one of its threads wakes
+/// there, and on Linux 6.18 the group then begins its slice anew: beside hot processes that never sleep, on more than one
+/// CPU, naps of 0.1 to 2 ms in their group left a thread of another group 1 % of the CPU, and one of the kernel's own
+/// waited 9 s, with every fsync behind it. Naps longer than a slice (2.8 ms) do not. And each nap costs a CPU its timer.
+pub const SHARED_NAP_US_MIN: u32 = 10_000;
+
 impl WaitStrategy {
+    /// How a cold process waits that would nap for `nap_us`, beside hot ones that wait like this.
+    #[must_use]
+    pub const fn cold(self, nap_us: u32) -> Self {
+        match self {
+            Self::Spin => Self::Nap(nap_us),
+            Self::Yield | Self::Nap(_) if nap_us < SHARED_NAP_US_MIN => Self::Nap(SHARED_NAP_US_MIN),
+            Self::Yield | Self::Nap(_) => Self::Nap(nap_us),
+        }
+    }
+
     /// Waits, if the duty cycle had no work.
     #[inline]
     pub fn idle(self, work_count: usize) {
@@ -67,6 +85,9 @@ mod tests {
             assert_eq!(text.parse(), Ok(wait));
             wait.idle(0);
         }
+        let cold = |hot: WaitStrategy| [hot.cold(100), hot.cold(50_000)];
+        assert_eq!(cold(WaitStrategy::Spin), [WaitStrategy::Nap(100), WaitStrategy::Nap(50_000)]);
+        assert_eq!(cold(WaitStrategy::Yield), [WaitStrategy::Nap(SHARED_NAP_US_MIN), WaitStrategy::Nap(50_000)]);
         assert!("nap:".parse::<WaitStrategy>().is_err());
     }
 }

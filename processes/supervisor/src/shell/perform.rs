@@ -125,7 +125,7 @@ impl Shell {
                 option("--core", core.to_string());
                 option("--wait", self.plan.wait.to_string());
             }
-            None => option("--wait", format!("nap:{}", self.file.host().nap_us.get())),
+            None => option("--wait", self.plan.wait.cold(self.file.host().nap_us.get() as u32).to_string()),
         }
         if snapshot {
             let path = self.seats[slot].snapshot.take().context("a rebuild leaves a snapshot")?;
