@@ -1,7 +1,7 @@
 //! What survives what: kills, power losses, failing disks, and every flipped byte.
 #![forbid(unsafe_code)]
 
-use journal::memory::{Faults, MemoryStore};
+use journal::memory::{self, BOOT_STAMP as BOOT, Faults, MemoryStore};
 use journal::record::{CheckpointRecord, NotSent, Record, VenueMessage};
 use journal::recovery::{self, Action, Halted};
 use journal::segment::PAGE_BYTES;
@@ -13,24 +13,11 @@ use shm_layout::message::order::{NewOrderSingle, OrderCancelRequest, OrderHeader
 use shm_layout::ring::sync::SharedWords;
 use shm_layout::types::{ClOrdId, Nanos, OrdType, Side, TimeInForce};
 
-const BOOT: u64 = 77;
 const SEGMENT: u64 = 4 * PAGE_BYTES as u64;
-const CONFIG: FlusherConfig = FlusherConfig {
-    boot_stamp: BOOT,
-    config_hash: 1,
-    instrument_table_hash: 2,
-    host_name_hash: 3,
-    epoch: 4,
-    durability: 2,
-    gateway: 0,
-    segment_bytes: SEGMENT,
-    batch_bytes: 1024,
-};
+const CONFIG: FlusherConfig = memory::config(SEGMENT, 1024);
 
 fn new_tail() -> SharedWords {
-    let words = SharedWords::heap(tail::region_words(tail::CAPACITY_BYTES_MIN));
-    tail::initialise(&words, BOOT);
-    words
+    memory::new_tail(tail::CAPACITY_BYTES_MIN)
 }
 
 fn writer(words: &SharedWords) -> TailWriter {
