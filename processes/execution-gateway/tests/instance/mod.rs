@@ -7,6 +7,8 @@ pub mod proxy;
 pub mod venue;
 
 use execution_gateway::shell::Shell;
+use journal::Record;
+use journal::verify::verify;
 use runtime::clock::{Clock, calibrate};
 use runtime::config::{HostFile, InstanceName};
 use runtime::duty_cycle::Agent;
@@ -28,7 +30,7 @@ use shm_layout::status::{StatusReader, StatusWriter};
 use shm_layout::topology::{RingId, RingKind};
 use shm_layout::types::*;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use venue::Venue;
 
 pub const CENT: i64 = UNITS / 100;
@@ -221,9 +223,29 @@ impl World {
         words
     }
 
+    /// Directory of the journal's files.
+    pub fn journal(&self) -> PathBuf {
+        instance(self.dir.path()).journal(0)
+    }
+
     /// The journal's segment files.
     pub fn segments(&self) -> Vec<(u32, Vec<u8>)> {
-        read_segments(&instance(self.dir.path()).journal(0)).unwrap()
+        read_segments(&self.journal()).unwrap()
+    }
+
+    /// The records of the journal's files, which must be sound.
+    pub fn journaled(&self) -> Vec<Record> {
+        let segments = self.segments();
+        let segments: Vec<(u32, &[u8])> = segments.iter().map(|(id, bytes)| (*id, bytes.as_slice())).collect();
+        let report = verify(&segments);
+        assert!(report.findings.is_empty(), "{report:?}");
+        journal::Journal::new(&segments, None).entries().map(|entry| entry.record().unwrap()).collect()
+    }
+
+    /// Ends a life in order.
+    pub fn stop(&mut self, shell: &mut Shell) {
+        self.tell(ControlKind::Stop, Some(Role::ExecutionGateway), 0);
+        self.until(shell, |_, shell| shell.finished());
     }
 }
 

@@ -381,6 +381,6 @@ pub(crate) fn write_all(
 
 /// Syncs; a failure is final, whatever its kind.
 pub(crate) fn sync(store: &mut impl SegmentStore, file_id: u32) -> Result<(), StoreError> {
-    // EIO stands for a sync that found no space: nobody knows what it wrote.
+    // No store says so of a sync. EIO stands for it if one does: nobody knows what that sync wrote.
     store.sync(file_id).map_err(|error| if error == StoreError::NoSpace { StoreError::Io(5) } else { error })
 }

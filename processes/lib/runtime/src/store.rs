@@ -2,10 +2,12 @@
 //!
 //! A segment is **written** whole with zeros and synced, file and directory, before its first record. `fallocate` alone
 //! would not do: it leaves extents marked unwritten, and each later `fdatasync` must then commit the filesystem's own
-//! journal too, behind whatever else that holds. Over written zeros it has only bytes to move. The next segment is
-//! written ahead, by a thread of its own, under a name that no reader takes for a segment; a new segment is then a rename.
+//! journal too, behind whatever else that holds. Over written zeros it has only bytes to move. It is made under a name
+//! that no reader takes for a segment, ahead of its time by a thread of its own where that is possible, and renamed
+//! when it is whole and synced: whenever a process dies, a file of a segment's name is a whole one.
 //!
-//! A failed sync is never retried here or by the caller. It never writes beyond what was allocated.
+//! A failed sync is never retried here or by the caller: what cannot be synced before its rename is thrown away, and
+//! after it the failure is final. It never writes beyond what was allocated.
 
 use crate::error::RuntimeError;
 use crate::kill_file::sync_directory;
@@ -19,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-/// Name of the file that becomes the next segment.
+/// Name of the file that becomes the next segment: what lies there holds nothing, whoever left it.
 const SPARE_NAME: &str = "next.zeros";
 /// Zeros in one write, and of a spare in one sync: what the open segment's sync may have to wait for.
 const FILL_BYTES: usize = 2 << 20;
@@ -93,12 +95,12 @@ impl FileStore {
 impl SegmentStore for FileStore {
     fn create(&mut self, file_id: u32, bytes: u64) -> Result<(), StoreError> {
         let path = segment_path(&self.directory, file_id);
-        let spare = if path.exists() { None } else { self.take_spare(bytes) };
-        let file = match spare {
-            Some(file) => std::fs::rename(self.spare_path(), &path).map(|()| file).map_err(store_error)?,
-            None => make_segment(&path, bytes)?,
-        };
-        File::open(&self.directory).and_then(|directory| directory.sync_all()).map_err(store_error)?;
+        if holds_something(&path).map_err(store_error)? {
+            return Err(StoreError::Io(libc::EEXIST));
+        }
+        let made = self.take_spare(bytes);
+        let file = made.map_or_else(|| make_zeros(&self.spare_path(), bytes, |_| Ok(())), Ok).map_err(store_error)?;
+        enter(&self.spare_path(), &path, || File::open(&self.directory)?.sync_all())?;
         self.open = Some(OpenSegment { file_id, file, bytes });
         Ok(())
     }
@@ -111,15 +113,9 @@ impl SegmentStore for FileStore {
         let (path, stop) = (self.spare_path(), Arc::new(AtomicBool::new(false)));
         let flag = Arc::clone(&stop);
         let work = move || {
-            let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-            let filled = fill(&file, bytes, |file| {
+            make_zeros(&path, bytes, |file| {
                 if flag.load(Ordering::Relaxed) { Err(io::ErrorKind::Interrupted.into()) } else { file.sync_data() }
-            });
-            if filled.is_err() {
-                // At once: some filesystems keep what they gave before there was no more, and others need it now.
-                let _ = std::fs::remove_file(&path);
-            }
-            filled.map(|()| file)
+            })
         };
         let thread = std::thread::Builder::new().name("next-segment".to_owned()).spawn(work);
         self.spare = thread.ok().map(|thread| Spare { bytes, stop, thread });
@@ -142,7 +138,7 @@ impl SegmentStore for FileStore {
     }
 
     fn sync(&mut self, file_id: u32) -> Result<(), StoreError> {
-        self.segment(file_id)?.file.sync_data().map_err(store_error)
+        self.segment(file_id)?.file.sync_data().map_err(final_error)
     }
 }
 
@@ -155,30 +151,35 @@ impl Drop for FileStore {
     }
 }
 
-/// A segment under its own name, whole, zero and synced; one that a crash left half made is completed.
-fn make_segment(path: &Path, bytes: u64) -> Result<File, StoreError> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).mode(0o600);
-    let (file, is_new) = match options.clone().create_new(true).open(path) {
-        Ok(file) => (file, true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let file = options.open(path).map_err(store_error)?;
-            let length = file.metadata().map_err(store_error)?.len();
-            if length > bytes || !is_zero(&file, length).map_err(store_error)? {
-                return Err(StoreError::Io(libc::EEXIST));
-            }
-            (file, false)
-        }
-        Err(error) => return Err(store_error(error)),
-    };
-    if let Err(error) = fill(&file, bytes, |_| Ok(())) {
-        if is_new {
-            // Half a segment would hold the very space that is missing.
-            let _ = std::fs::remove_file(path);
-        }
+/// True unless there is no such file, or one that is all zero: a segment whose maker died before it wrote the header. A
+/// new one may take its place.
+fn holds_something(path: &Path) -> io::Result<bool> {
+    match File::open(path) {
+        Ok(file) => Ok(!is_zero(&file)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// A file that is whole, zero and synced, or none.
+fn make_zeros(path: &Path, bytes: u64, between: impl Fn(&File) -> io::Result<()>) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let filled = fill(&file, bytes, between);
+    if filled.is_err() {
+        // At once: it would hold the very space that is missing, and a file whose sync failed is good for nothing more.
+        let _ = std::fs::remove_file(path);
+    }
+    filled.map(|()| file)
+}
+
+/// Gives a whole file its segment's name. Before that nothing was promised: what finds no space may be tried again with
+/// another file. From then on a segment may be found there, so that a failure is final, also for lack of space.
+fn enter(draft: &Path, path: &Path, sync_directory: impl FnOnce() -> io::Result<()>) -> Result<(), StoreError> {
+    if let Err(error) = std::fs::rename(draft, path) {
+        let _ = std::fs::remove_file(draft);
         return Err(store_error(error));
     }
-    Ok(file)
+    sync_directory().map_err(final_error)
 }
 
 /// Allocates `bytes` bytes, writes zeros over them with `between` after each piece, and syncs.
@@ -199,25 +200,25 @@ fn fill(file: &File, bytes: u64, between: impl Fn(&File) -> io::Result<()>) -> i
 fn store_error(error: io::Error) -> StoreError {
     match error.raw_os_error() {
         Some(libc::ENOSPC | libc::EFBIG | libc::EDQUOT) => StoreError::NoSpace,
-        Some(errno) => StoreError::Io(errno),
-        None => StoreError::Io(libc::EIO),
+        _ => final_error(error),
     }
 }
 
-fn is_zero(file: &File, length: u64) -> io::Result<bool> {
+/// Of a sync: the kernel may have dropped what it could not write, so that space comes too late.
+fn final_error(error: io::Error) -> StoreError {
+    StoreError::Io(error.raw_os_error().unwrap_or(libc::EIO))
+}
+
+fn is_zero(file: &File) -> io::Result<bool> {
     let mut block = vec![0; 1 << 16];
     let mut offset = 0;
-    while offset < length {
-        let read = file.read_at(&mut block, offset)?;
-        if block[..read].iter().any(|byte| *byte != 0) {
-            return Ok(false);
+    loop {
+        match file.read_at(&mut block, offset)? {
+            0 => return Ok(true),
+            read if block[..read].iter().any(|byte| *byte != 0) => return Ok(false),
+            read => offset += read as u64,
         }
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        offset += read as u64;
     }
-    Ok(true)
 }
 
 /// Every segment of a journal's directory, whole, by number: what `journal::Journal` reads. Other files are left alone.
@@ -311,17 +312,23 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_is_allocated_whole_and_a_half_made_one_is_completed() {
+    fn a_segment_is_allocated_whole_and_takes_the_place_of_one_that_was_never_begun() {
         use std::os::unix::fs::MetadataExt;
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(segment_path(dir.path(), 4), vec![0; 100]).unwrap();
         let mut store = FileStore::new(dir.path());
-        store.create(4, 1 << 20).unwrap();
-        let metadata = std::fs::metadata(segment_path(dir.path(), 4)).unwrap();
-        assert_eq!(metadata.len(), 1 << 20);
-        assert!(metadata.blocks() * 512 >= 1 << 20);
-        std::fs::write(segment_path(dir.path(), 5), [0, 0, 1]).unwrap();
-        assert_eq!(store.create(5, 4096), Err(StoreError::Io(libc::EEXIST)));
+        // Half made by an older version, or whole and of another size: nothing is in it.
+        for (file_id, left_bytes) in [(4, 100), (5, 0), (6, 3 << 20)] {
+            let path = segment_path(dir.path(), file_id);
+            std::fs::write(&path, vec![0; left_bytes]).unwrap();
+            store.create(file_id, 1 << 20).unwrap();
+            let metadata = std::fs::metadata(&path).unwrap();
+            assert_eq!(metadata.len(), 1 << 20);
+            assert!(metadata.blocks() * 512 >= 1 << 20);
+        }
+        let path = segment_path(dir.path(), 7);
+        std::fs::write(&path, [0, 0, 1]).unwrap();
+        assert_eq!(store.create(7, 4096), Err(StoreError::Io(libc::EEXIST)));
+        assert_eq!(std::fs::read(&path).unwrap(), [0, 0, 1], "it is left as it was");
     }
 
     /// No extent of a segment is left unwritten, so that a later fdatasync commits nothing but bytes.
@@ -352,6 +359,27 @@ mod tests {
         drop(store);
         let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names.len(), 4, "{names:?}");
+    }
+
+    #[test]
+    fn a_failure_is_final_from_the_rename_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let (draft, path) = (dir.path().join(SPARE_NAME), segment_path(dir.path(), 1));
+        let fails_with = |errno| move || Err(io::Error::from_raw_os_error(errno));
+        for errno in [libc::ENOSPC, libc::EDQUOT, libc::EIO] {
+            std::fs::write(&draft, [0; 9]).unwrap();
+            assert_eq!(enter(&draft, &path, fails_with(errno)), Err(StoreError::Io(errno)));
+            assert!(path.exists() && !draft.exists());
+        }
+        // Before it, nothing is promised and nothing is left.
+        std::fs::write(&draft, [0; 9]).unwrap();
+        let nowhere = dir.path().join("none").join("segment");
+        assert_eq!(enter(&draft, &nowhere, || unreachable!("not renamed")), Err(StoreError::Io(libc::ENOENT)));
+        assert!(!draft.exists());
+        for errno in [libc::ENOSPC, libc::EDQUOT, libc::EFBIG] {
+            assert_eq!(store_error(io::Error::from_raw_os_error(errno)), StoreError::NoSpace);
+            assert_eq!(final_error(io::Error::from_raw_os_error(errno)), StoreError::Io(errno));
+        }
     }
 
     /// Extents that the filesystem holds allocated and not written (FIEMAP); 0 where it cannot say.
