@@ -22,7 +22,7 @@ pub trait SegmentStore {
     fn create(&mut self, file_id: u32, bytes: u64) -> Result<(), StoreError>;
 
     /// Says that a segment of `bytes` will soon be created, so that what takes long can be done ahead, elsewhere. It never
-    /// waits, and nothing depends on it.
+    /// waits, and nothing depends on it. Said again, it begins anew what has failed since, and nothing else.
     fn prepare(&mut self, bytes: u64) {
         let _ = bytes;
     }

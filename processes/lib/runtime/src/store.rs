@@ -39,6 +39,8 @@ pub struct FileStore {
 struct Spare {
     bytes: u64,
     stop: Arc<AtomicBool>,
+    /// Its thread has given up, and touches no file any more.
+    failed: Arc<AtomicBool>,
     thread: JoinHandle<io::Result<File>>,
 }
 
@@ -107,18 +109,25 @@ impl SegmentStore for FileStore {
 
     /// What fails here is found out, and said, by [`SegmentStore::create`], which then tries for itself.
     fn prepare(&mut self, bytes: u64) {
-        if self.spare.is_some() {
+        if self.spare.as_ref().is_some_and(|spare| !spare.failed.load(Ordering::Acquire)) {
             return;
         }
-        let (path, stop) = (self.spare_path(), Arc::new(AtomicBool::new(false)));
-        let flag = Arc::clone(&stop);
+        let path = self.spare_path();
+        let [stop, failed] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+        let (is_stopped, has_failed) = (Arc::clone(&stop), Arc::clone(&failed));
         let work = move || {
-            make_zeros(&path, bytes, |file| {
-                if flag.load(Ordering::Relaxed) { Err(io::ErrorKind::Interrupted.into()) } else { file.sync_data() }
-            })
+            let made = make_zeros(&path, bytes, |file| {
+                if is_stopped.load(Ordering::Relaxed) {
+                    Err(io::ErrorKind::Interrupted.into())
+                } else {
+                    file.sync_data()
+                }
+            });
+            has_failed.store(made.is_err(), Ordering::Release);
+            made
         };
         let thread = std::thread::Builder::new().name("next-segment".to_owned()).spawn(work);
-        self.spare = thread.ok().map(|thread| Spare { bytes, stop, thread });
+        self.spare = thread.ok().map(|thread| Spare { bytes, stop, failed, thread });
     }
 
     fn write_at(&mut self, file_id: u32, offset: u64, bytes: &[u8]) -> Result<usize, StoreError> {
@@ -359,6 +368,38 @@ mod tests {
         drop(store);
         let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names.len(), 4, "{names:?}");
+    }
+
+    #[test]
+    fn a_spare_that_failed_is_made_when_it_is_asked_for_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (spare, bytes) = (dir.path().join(SPARE_NAME), 1 << 20);
+        let mut store = FileStore::new(dir.path());
+        std::fs::create_dir(&spare).unwrap();
+        store.prepare(bytes);
+        until(|| store.spare.as_ref().unwrap().failed.load(Ordering::Acquire));
+        std::fs::remove_dir(&spare).unwrap();
+        store.prepare(bytes);
+        until(|| store.spare.as_ref().unwrap().thread.is_finished());
+        assert_eq!(std::fs::metadata(&spare).unwrap().len(), bytes);
+        // One that is made, or is being made, is left alone.
+        let inode = || std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&spare).unwrap());
+        let first = inode();
+        store.prepare(bytes);
+        assert!(store.spare.as_ref().unwrap().thread.is_finished() && inode() == first);
+        store.create(1, bytes).unwrap();
+        let segment = std::fs::metadata(segment_path(dir.path(), 1)).unwrap();
+        assert_eq!(std::os::unix::fs::MetadataExt::ino(&segment), first, "the spare became the segment");
+    }
+
+    fn until(done: impl Fn() -> bool) {
+        for _ in 0..5_000 {
+            if done() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        panic!("not within five seconds");
     }
 
     #[test]
