@@ -14,7 +14,7 @@ use crate::kill_file::sync_directory;
 use crate::mmap::allocate;
 use journal::{SegmentStore, StoreError};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -230,21 +230,28 @@ fn is_zero(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Every segment of a journal's directory, whole, by number: what `journal::Journal` reads. Other files are left alone.
+/// Every segment of a journal's directory, whole, by the number in its name: what `journal::Journal` and
+/// `journal::recovery` read, and judge. No segment is left out for what it holds or does not hold: one without a whole
+/// header may have had records, and only who sees them all can say. Files that do not end in `.journal` are left alone,
+/// the one that is being made ahead too, which may vanish meanwhile.
 ///
 /// # Errors
-/// When the directory or a segment cannot be read.
+/// When the directory or a segment cannot be read (a journal that is not there is no empty one), or when a file that
+/// ends in `.journal` has no segment's name.
 pub fn read_segments(directory: &Path) -> Result<Vec<(u32, Vec<u8>)>, RuntimeError> {
     let refused = |error| RuntimeError::file("read the journal", directory, error);
     let mut segments = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(refused)? {
         let path = entry.map_err(refused)?.path();
-        if let Some(file_id) = path.file_name().and_then(|name| file_id_of(name.to_str()?)) {
-            let mut bytes = Vec::new();
-            let read = File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes));
-            read.map_err(|error| RuntimeError::file("read", &path, error))?;
-            segments.push((file_id, bytes));
+        if path.extension().is_none_or(|extension| extension != "journal") {
+            continue;
         }
+        let file_id = path.file_name().and_then(|name| file_id_of(name.to_str()?)).ok_or_else(|| {
+            let what = format!("{}: no segment's name, but a segment's ending", path.display());
+            RuntimeError::refused(what, "give it back its name, or move it away")
+        })?;
+        let bytes = std::fs::read(&path).map_err(|error| RuntimeError::file("read", &path, error))?;
+        segments.push((file_id, bytes));
     }
     segments.sort_unstable_by_key(|(file_id, _)| *file_id);
     Ok(segments)
@@ -423,6 +430,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn no_segment_is_left_out_and_no_other_file_is_taken_for_one() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, bytes) in [
+            ("segment-0000000002.journal", b"TKWJRNL".as_slice()),
+            ("segment-0000000010.journal", &[]),
+            (SPARE_NAME, &[0; 9]),
+            ("segment-0000000003.journal.old", b"x"),
+        ] {
+            std::fs::write(dir.path().join(name), bytes).unwrap();
+        }
+        assert_eq!(read_segments(dir.path()).unwrap(), [(2, b"TKWJRNL".to_vec()), (10, Vec::new())]);
+        for name in ["segment-3.journal", "segment-4294967296.journal", "old.journal"] {
+            std::fs::write(dir.path().join(name), b"x").unwrap();
+            let refused = read_segments(dir.path()).unwrap_err().to_string();
+            assert!(refused.contains(name) && refused.contains("name"), "{refused}");
+            std::fs::remove_file(dir.path().join(name)).unwrap();
+        }
+        assert!(read_segments(&dir.path().join("none")).is_err(), "a journal that is gone is not an empty one");
+    }
+
     /// Extents that the filesystem holds allocated and not written (FIEMAP); 0 where it cannot say.
     fn unwritten_extents(path: &Path) -> usize {
         use std::os::fd::AsRawFd;
@@ -449,7 +477,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(FileStore::new(dir.path()).create(1, 1 << 60), Err(StoreError::NoSpace));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-        assert!(read_segments(&dir.path().join("none")).is_err());
     }
 
     #[test]
