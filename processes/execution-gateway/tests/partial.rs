@@ -1,11 +1,13 @@
 //! Bytes that come in pieces, and a gateway that dies with an order half written: the venue drops the garbled frame, and no
-//! order reaches it twice.
+//! order reaches it twice, whether its files or only its tail tell of it.
+#![forbid(unsafe_code)]
 
 mod instance;
 
 use instance::proxy::Proxy;
 use instance::venue::Request;
 use instance::{World, buy, cancel};
+use journal::Record;
 use std::collections::BTreeSet;
 
 fn world(piece: usize) -> (World, Proxy) {
@@ -49,8 +51,16 @@ fn a_session_that_comes_byte_by_byte_is_the_same_session() {
     }
 }
 
+/// What a dead gateway's flusher had come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Flushed {
+    Everything,
+    /// The tail alone has the records: shared memory outlives the process.
+    Nothing,
+}
+
 /// Kills a gateway when `cut` bytes of its second order have reached the venue; returns the bytes of an order.
-fn dies_mid_send(cut: usize) -> usize {
+fn dies_mid_send(cut: usize, flushed: Flushed) -> usize {
     let (mut world, mut proxy) = world(4096);
     let (mut shell, _) = world.gateway(9).unwrap();
     world.until(&mut shell, |_, shell| {
@@ -71,8 +81,13 @@ fn dies_mid_send(cut: usize) -> usize {
         !proxy.connected()
     });
     assert_eq!(shell.machine().counters().orders_sent, 2, "the kernel took it whole: only the venue knows");
-    // Dead: nothing more is said to the venue. (The flusher still moves its tail to files, as the next life's recovery would.)
+    // Dead: nothing more is said to the venue. (Its flusher's last act was to move the tail to files.)
     drop(shell);
+    let before_death = world.journaled();
+    if flushed == Flushed::Nothing {
+        world.forget_files();
+        assert!(world.segments().is_empty());
+    }
     world.venue.poll();
     assert_eq!(entered(&world), [1], "{cut} bytes are no order");
 
@@ -85,7 +100,7 @@ fn dies_mid_send(cut: usize) -> usize {
     assert_eq!(
         (counters.voided, counters.unresolved, counters.fold_errors),
         (1, 0, 0),
-        "cut after {cut}: {counters:?}"
+        "cut after {cut}, {flushed:?}: {counters:?}"
     );
     assert_eq!(entered(&world), [1], "what was void is not sent again");
     world.enter(buy(3));
@@ -96,13 +111,26 @@ fn dies_mid_send(cut: usize) -> usize {
     let numbers = entered(&world);
     assert_eq!(numbers.len(), 2);
     assert_eq!(numbers.iter().collect::<BTreeSet<_>>().len(), 2, "no number names two orders: {numbers:?}");
+    // The files have both lives, each record once. (The cancels of the second are the gateway's own.)
+    drop(shell);
+    let records = world.journaled();
+    assert!(records.len() > before_death.len() && records.starts_with(&before_death));
+    let intents = records.iter().filter(|record| matches!(record, Record::Intent(intent) if intent.flags == 0));
+    assert_eq!(intents.count(), 3, "{flushed:?}");
     order_bytes
 }
 
 #[test]
 fn an_order_half_written_by_a_gateway_that_died_never_was() {
-    let order_bytes = dies_mid_send(1);
+    let order_bytes = dies_mid_send(1, Flushed::Everything);
     for cut in [2, 3, order_bytes / 2, order_bytes - 1] {
-        assert_eq!(dies_mid_send(cut), order_bytes);
+        assert_eq!(dies_mid_send(cut, Flushed::Everything), order_bytes);
+    }
+}
+
+#[test]
+fn an_order_half_written_that_only_the_tail_tells_of_never_was_either() {
+    for cut in [1, 20] {
+        dies_mid_send(cut, Flushed::Nothing);
     }
 }

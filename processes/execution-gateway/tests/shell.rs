@@ -5,7 +5,6 @@ mod instance;
 use instance::venue::Request;
 use instance::{World, buy, cancel, ring};
 use journal::record::Record;
-use journal::verify::verify;
 use runtime::duty_cycle::Agent;
 use shm_layout::kill_page::Engager;
 use shm_layout::message::control::ControlKind;
@@ -28,20 +27,6 @@ fn reasons(world: &mut World) -> Vec<RejectReason> {
     rejected.map(|report| RejectReason::from_u8(report.reason as u8).unwrap()).collect()
 }
 
-/// The records of the journal's files, which must be sound.
-fn journaled(world: &World) -> Vec<Record> {
-    let segments = world.segments();
-    let segments: Vec<(u32, &[u8])> = segments.iter().map(|(id, bytes)| (*id, bytes.as_slice())).collect();
-    let report = verify(&segments);
-    assert!(report.findings.is_empty(), "{report:?}");
-    journal::Journal::new(&segments, None).entries().map(|entry| entry.record().unwrap()).collect()
-}
-
-fn stop(world: &mut World, shell: &mut execution_gateway::shell::Shell) {
-    world.tell(ControlKind::Stop, Some(Role::ExecutionGateway), 0);
-    world.until(shell, |_, shell| shell.finished());
-}
-
 #[test]
 fn an_order_is_journaled_sent_accepted_filled_canceled_and_told_of() {
     let mut world = World::new();
@@ -59,7 +44,7 @@ fn an_order_is_journaled_sent_accepted_filled_canceled_and_told_of() {
     world.until(&mut shell, |_, shell| shell.machine().orders().live_count() == 0);
     assert_eq!(told(&mut world).last(), Some(&(OrdStatus::Canceled, ExecType::Canceled, 4)));
     assert_eq!(World::counters(&status)["open_orders"], 0);
-    stop(&mut world, &mut shell);
+    world.stop(&mut shell);
     assert!(
         world.venue.logged_out || {
             world.venue.poll();
@@ -72,7 +57,7 @@ fn an_order_is_journaled_sent_accepted_filled_canceled_and_told_of() {
     assert_eq!(shown.map(|label| counters[label]), [1, 1, 1, 1, 1, 0, 0, 0]);
     assert_eq!([counters["journal_sequence"], counters["durable_sequence"]], [last, last]);
     assert!(shell.end().is_ok());
-    let records = journaled(&world);
+    let records = world.journaled();
     assert_eq!(records.len() as u64, last);
     assert!(matches!(records[0], Record::Config(_)));
     let place = |found: &dyn Fn(&Record) -> bool| records.iter().position(found).unwrap();
@@ -105,8 +90,8 @@ fn a_kill_refuses_cancels_and_is_echoed_after_its_record() {
     world.enter(buy(3));
     world.until(&mut shell, |_, shell| shell.machine().counters().accepted == 2);
     assert_eq!(status.kill_echo().unwrap().generation, 0);
-    stop(&mut world, &mut shell);
-    let records = journaled(&world);
+    world.stop(&mut shell);
+    let records = world.journaled();
     let kill = &records[echo.journal_sequence as usize - 1];
     assert!(matches!(kill, Record::Kill(kill) if kill.generation_sum == generation && kill.engaged == 1));
 }
@@ -202,7 +187,7 @@ fn a_lost_connection_is_made_again_and_the_session_goes_on() {
     world.enter(buy(2));
     world.until(&mut shell, |_, shell| shell.machine().counters().accepted == 1);
     assert_eq!(shell.machine().counters().logins, 2);
-    stop(&mut world, &mut shell);
+    world.stop(&mut shell);
     assert_eq!(World::counters(&status)["session_state"], 2);
 }
 
@@ -215,7 +200,7 @@ fn a_second_life_goes_on_after_the_journal_of_the_first() {
     world.until(&mut shell, |_, shell| {
         shell.machine().counters().checkpoints > 0 && shell.machine().counters().fills == 1
     });
-    stop(&mut world, &mut shell);
+    world.stop(&mut shell);
     let (last, hash) = (shell.machine().journal_sequence(), shell.machine().published().hash());
     assert!(shell.end().is_ok());
     let (shell, status) = world.gateway(10).unwrap();
@@ -243,7 +228,7 @@ fn fences_are_journaled_and_echoed_and_a_signal_stops() {
     let kinds: Vec<StepKind> = world.steps().iter().map(shm_layout::message::step::Step::kind).collect();
     assert_eq!(kinds[0], StepKind::Start);
     assert!(kinds.contains(&StepKind::Opaque) && kinds.contains(&StepKind::Lease) && kinds.contains(&StepKind::Effect));
-    let records = journaled(&world);
+    let records = world.journaled();
     assert!(matches!(&records[echo.journal_sequence as usize - 1], Record::Fence(fence) if fence.epoch == 5));
 }
 
@@ -261,9 +246,9 @@ fn at_l2_an_order_leaves_once_it_is_durable() {
     // Either the cancel overtook the order, which then never left, or it came after it.
     let counters = shell.machine().counters();
     assert_eq!(counters.orders_sent + counters.not_sent, 2);
-    stop(&mut world, &mut shell);
+    world.stop(&mut shell);
     assert_eq!(World::counters(&status)["fold_errors"], 0);
-    journaled(&world);
+    world.journaled();
 }
 
 #[test]

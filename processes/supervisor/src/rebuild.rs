@@ -6,7 +6,6 @@
 use crate::config;
 use crate::machine::Restored;
 use anyhow::{Context as _, bail};
-use journal::segment::{BadPage, SegmentHeader};
 use journal::{Journal, Rebuilt, TailSnapshot, Through};
 use orders::OrdersState;
 use orders::snapshot::{GatewayState, IntentRing, Snapshot};
@@ -14,6 +13,7 @@ use runtime::config::HostFile;
 use runtime::control_page;
 use runtime::instance::Instance;
 use runtime::ports::{Ports, wiring};
+use runtime::store::read_segments;
 use serde::{Deserialize, Serialize};
 use shm_layout::control_page::RecorderMode;
 use shm_layout::message::execution::{Checkpoint, Execution, ExecutionKind};
@@ -132,7 +132,8 @@ struct World<'a> {
 impl World<'_> {
     /// Folds one gateway's journal, read only, whether or not it is still being written.
     fn fold(&self, gateway: u8) -> anyhow::Result<(OrdersState, Rebuilt)> {
-        // The tail before the files: what is released meanwhile is then in the files.
+        // The tail before the files: what is released meanwhile is then in the files. A segment that is not whole is no
+        // reason to read on without it: the rebuild fails, and is made again with the next epoch.
         let tail = self.tail(gateway)?;
         let segments = read_segments(&self.instance.journal(gateway))?;
         let borrowed: Vec<(u32, &[u8])> = segments.iter().map(|(id, bytes)| (*id, bytes.as_slice())).collect();
@@ -212,32 +213,6 @@ fn advance(state: &mut OrdersState, through: u64) -> anyhow::Result<()> {
     let checkpoint = Checkpoint { kind, journal_sequence: through, ..Checkpoint::default() };
     state.apply(&Execution::Checkpoint(checkpoint))?;
     Ok(())
-}
-
-/// Every segment of a journal, by number. A segment says its number itself; one that was allocated and not begun yet
-/// holds nothing. The one that is being made ahead, under another name, is none yet and may vanish.
-fn read_segments(directory: &Path) -> anyhow::Result<Vec<(u32, Vec<u8>)>> {
-    let mut segments = Vec::new();
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(segments),
-        Err(error) => return Err(error).with_context(|| directory.display().to_string()),
-    };
-    for entry in entries {
-        let path = entry?.path();
-        let is_segment = path.extension().is_some_and(|extension| extension == "journal");
-        if !is_segment {
-            continue;
-        }
-        let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
-        match SegmentHeader::decode(&bytes) {
-            Ok(header) => segments.push((header.file_id, bytes)),
-            Err(BadPage::Zero | BadPage::Cut | BadPage::Magic) => {}
-            Err(bad) => bail!("{}: {bad}", path.display()),
-        }
-    }
-    segments.sort_by_key(|(file_id, _)| *file_id);
-    Ok(segments)
 }
 
 /// Writes a file whole or not at all. Not synced: a snapshot serves one start in this boot, and after a power loss there is

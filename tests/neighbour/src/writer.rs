@@ -4,9 +4,9 @@
 //! is taken only within limits.
 
 use crate::reader::{Kind, SLOTS};
-use journal::memory::MemoryStore;
+use journal::memory::{self, BOOT_STAMP, MemoryStore};
 use journal::record::{CheckpointRecord, Record};
-use journal::{Flusher, FlusherConfig, Resume, TailWriter, tail};
+use journal::{Flusher, Resume, TailWriter, tail};
 use shm_layout::control_page::{ControlPage, ROSTER, RealtimeOffset, RosterEntry, RosterState, SupervisorIdentity};
 use shm_layout::image::{ImageEntry, ImageWriter};
 use shm_layout::kill_page::{Engager, KillPage};
@@ -175,20 +175,12 @@ fn journal(words: &SharedWords, mut goes_on: impl FnMut() -> bool) -> u64 {
     let mut written = 0;
     while goes_on() {
         (0..words.len()).for_each(|index| words.store(index, 0, Ordering::Relaxed));
-        tail::initialise(words, 1);
-        let config = FlusherConfig {
-            boot_stamp: 1,
-            config_hash: 0,
-            instrument_table_hash: 0,
-            host_name_hash: 0,
-            epoch: 1,
-            durability: 0,
-            gateway: 0,
-            segment_bytes: 1 << 16,
-            batch_bytes: 4096,
-        };
+        tail::initialise(words, BOOT_STAMP);
+        let config = memory::config(1 << 16, 4096);
         let flusher = Flusher::new(words.clone(), MemoryStore::default(), config, &Resume::default());
-        let (Ok(mut writer), Ok(mut flusher)) = (TailWriter::attach(words.clone(), 1, 1, 0), flusher) else { continue };
+        let (Ok(mut writer), Ok(mut flusher)) = (TailWriter::attach(words.clone(), BOOT_STAMP, 1, 0), flusher) else {
+            continue;
+        };
         for turn in 0..2_000_u64 {
             let record = Record::Checkpoint(CheckpointRecord { state_hash: turn, now_ns: Nanos(turn) });
             written += u64::from(writer.append(&record).is_ok());

@@ -7,6 +7,8 @@ pub mod proxy;
 pub mod venue;
 
 use execution_gateway::shell::Shell;
+use journal::Record;
+use journal::verify::verify;
 use runtime::clock::{Clock, calibrate};
 use runtime::config::{HostFile, InstanceName};
 use runtime::duty_cycle::Agent;
@@ -22,13 +24,13 @@ use shm_layout::message::execution::{Execution, ExecutionReport};
 use shm_layout::message::order::*;
 use shm_layout::message::step::Step;
 use shm_layout::message::{WORDS_64, WORDS_128};
-use shm_layout::ring::sync::SharedWords;
+use shm_layout::ring::sync::{Ordering, SharedWords};
 use shm_layout::ring::{RingReader, RingWriter, Start};
 use shm_layout::status::{StatusReader, StatusWriter};
 use shm_layout::topology::{RingId, RingKind};
 use shm_layout::types::*;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use venue::Venue;
 
 pub const CENT: i64 = UNITS / 100;
@@ -221,9 +223,47 @@ impl World {
         words
     }
 
+    /// Directory of the journal's files.
+    pub fn journal(&self) -> PathBuf {
+        instance(self.dir.path()).journal(0)
+    }
+
     /// The journal's segment files.
     pub fn segments(&self) -> Vec<(u32, Vec<u8>)> {
-        read_segments(&instance(self.dir.path()).journal(0)).unwrap()
+        read_segments(&self.journal()).unwrap()
+    }
+
+    /// The records of the journal's files, which must be sound.
+    pub fn journaled(&self) -> Vec<Record> {
+        let segments = self.segments();
+        let segments: Vec<(u32, &[u8])> = segments.iter().map(|(id, bytes)| (*id, bytes.as_slice())).collect();
+        let report = verify(&segments);
+        assert!(report.findings.is_empty(), "{report:?}");
+        journal::Journal::new(&segments, None).entries().map(|entry| entry.record().unwrap()).collect()
+    }
+
+    /// Makes it as if a gateway that is dead now had been killed before its flusher came to anything: no file, and the
+    /// tail has every record. It must have room for all of them, so that none was written over.
+    pub fn forget_files(&self) {
+        let instance = instance(self.dir.path());
+        let ports = Ports::new(&instance, &self.file, 7, ControlPageReader::new(&self.page));
+        let table: execution_gateway::config::GatewayConfig = self.file.table("execution-gateway").unwrap();
+        let spec = journal::tail::region_spec(0, table.tail_bytes.get() as usize);
+        let me = identity(Role::ExecutionGateway, 9);
+        let words = ports.foreign_writer(&instance.journal_tail(0), spec, me).unwrap();
+        // committed_bytes; then what the flusher writes, by the drawing of the tail.
+        assert!((1..table.tail_bytes.get()).contains(&words.load(128 / 8, Ordering::Acquire)));
+        for byte in [256, 264, 272, 280, 288] {
+            words.store(byte / 8, 0, Ordering::Release);
+        }
+        std::fs::remove_dir_all(self.journal()).unwrap();
+        std::fs::create_dir(self.journal()).unwrap();
+    }
+
+    /// Ends a life in order.
+    pub fn stop(&mut self, shell: &mut Shell) {
+        self.tell(ControlKind::Stop, Some(Role::ExecutionGateway), 0);
+        self.until(shell, |_, shell| shell.finished());
     }
 }
 

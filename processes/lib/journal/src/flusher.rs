@@ -66,6 +66,8 @@ struct Open {
     boot_stamp: u64,
     /// Last sequence that a sync block states.
     stated_sequence: u64,
+    /// How often the next segment was asked for.
+    asked: u64,
 }
 
 /// Moves records from one tail to one store.
@@ -134,6 +136,7 @@ impl<S: SegmentStore> Flusher<S> {
             previous_trailer_hash: at.previous_trailer_hash,
             boot_stamp: at.boot_stamp,
             stated_sequence: 0,
+            asked: 0,
         });
         words.store(word::STATE, TailState::Flowing as u64, Ordering::Release);
         words.store(word::DURABLE_SEQUENCE, resume.last_sequence, Ordering::Release);
@@ -290,17 +293,20 @@ impl<S: SegmentStore> Flusher<S> {
         self.buffer[gathered.bytes..bytes].copy_from_slice(&block);
         write_all(&mut self.store, open.file_id, open.offset, &self.buffer[..bytes])?;
         sync(&mut self.store, open.file_id)?;
-        self.open = Some(Open {
-            offset: open.offset + bytes as u64,
-            records_hash: hash_record(gathered.records_hash, &block),
-            stated_sequence: self.last_sequence,
-            ..open
-        });
-        if open.offset > open.segment_bytes / 2 {
+        let end = open.offset + bytes as u64;
+        let asked = asks_due(end, open.segment_bytes);
+        if asked > open.asked {
             self.store.prepare(self.config.segment_bytes);
         }
+        self.open = Some(Open {
+            offset: end,
+            records_hash: hash_record(gathered.records_hash, &block),
+            stated_sequence: self.last_sequence,
+            asked,
+            ..open
+        });
         self.last_sequence = gathered.last_sequence;
-        self.words.store(word::FILE_OFFSET, open.offset + bytes as u64, Ordering::Relaxed);
+        self.words.store(word::FILE_OFFSET, end, Ordering::Relaxed);
         Ok(())
     }
 
@@ -334,6 +340,7 @@ impl<S: SegmentStore> Flusher<S> {
             previous_trailer_hash: self.trailer_hash,
             boot_stamp: config.boot_stamp,
             stated_sequence: self.last_sequence,
+            asked: 0,
         });
         self.last_file_id = file_id;
         self.words.store(word::FILE_ID, u64::from(file_id), Ordering::Relaxed);
@@ -359,6 +366,12 @@ impl<S: SegmentStore> Flusher<S> {
     }
 }
 
+/// How often the next segment is asked for by the time that this one is written up to `offset`: at its half, and at
+/// each sixteenth from there on, so that what found no space at one of them may find some at the next.
+const fn asks_due(offset: u64, segment_bytes: u64) -> u64 {
+    (16 * offset / segment_bytes).saturating_sub(7)
+}
+
 /// Writes everything, whatever the store takes at a time. On `NoSpace` the same bytes are written again later.
 pub(crate) fn write_all(
     store: &mut impl SegmentStore,
@@ -381,6 +394,6 @@ pub(crate) fn write_all(
 
 /// Syncs; a failure is final, whatever its kind.
 pub(crate) fn sync(store: &mut impl SegmentStore, file_id: u32) -> Result<(), StoreError> {
-    // EIO stands for a sync that found no space: nobody knows what it wrote.
+    // No store says so of a sync. EIO stands for it if one does: nobody knows what that sync wrote.
     store.sync(file_id).map_err(|error| if error == StoreError::NoSpace { StoreError::Io(5) } else { error })
 }

@@ -1,10 +1,41 @@
-//! A store in memory that fails on demand and forgets what was not synced: for tests and for simulation.
+//! A store in memory that fails on demand and forgets what was not synced: for tests and for simulation, with a tail
+//! and a flusher's configuration for those who do not mind what they are.
 
+use crate::flusher::FlusherConfig;
 use crate::store::{SegmentStore, StoreError};
+use crate::tail;
+use shm_layout::ring::sync::SharedWords;
 use std::collections::BTreeMap;
 
 /// Unit that a crash keeps or loses whole: a disk sector.
 pub const SECTOR_BYTES: usize = 512;
+
+/// Boot stamp of [`new_tail`] and of [`config`].
+pub const BOOT_STAMP: u64 = 7;
+
+/// An empty tail on the heap, with this circular area.
+#[must_use]
+pub fn new_tail(capacity_bytes: usize) -> SharedWords {
+    let words = SharedWords::heap(tail::region_words(capacity_bytes));
+    tail::initialise(&words, BOOT_STAMP);
+    words
+}
+
+/// What a flusher of such a tail is given.
+#[must_use]
+pub const fn config(segment_bytes: u64, batch_bytes: usize) -> FlusherConfig {
+    FlusherConfig {
+        boot_stamp: BOOT_STAMP,
+        config_hash: 1,
+        instrument_table_hash: 2,
+        host_name_hash: 3,
+        epoch: 1,
+        durability: 0,
+        gateway: 0,
+        segment_bytes,
+        batch_bytes,
+    }
+}
 
 /// What goes wrong next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

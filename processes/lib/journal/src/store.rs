@@ -3,7 +3,7 @@
 /// Why a store could not do it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// No space left (ENOSPC, EFBIG, EDQUOT). May pass: the same call may be made again, except `sync`.
+    /// No space left (ENOSPC, EFBIG, EDQUOT). May pass: the same call may be made again. Never said of a sync.
     #[error("no space left on the device")]
     NoSpace,
     /// Anything else, with its errno. Final.
@@ -13,15 +13,16 @@ pub enum StoreError {
 
 /// Segment files by number. One writer.
 pub trait SegmentStore {
-    /// Creates the segment with `bytes` zero bytes, allocated, and makes file and directory entry durable. A segment that
-    /// exists already and is all zero (a crash during the last attempt) is taken.
+    /// Creates the segment with `bytes` zero bytes, allocated, and makes file and directory entry durable; before the
+    /// file is whole and durable, none has the segment's name. One that is all zero (a crash after that) is replaced.
+    /// [`StoreError::NoSpace`] says that there is none of the name yet.
     ///
     /// # Errors
     /// [`StoreError`].
     fn create(&mut self, file_id: u32, bytes: u64) -> Result<(), StoreError>;
 
     /// Says that a segment of `bytes` will soon be created, so that what takes long can be done ahead, elsewhere. It never
-    /// waits, and nothing depends on it.
+    /// waits, and nothing depends on it. Said again, it begins anew what has failed since, and nothing else.
     fn prepare(&mut self, bytes: u64) {
         let _ = bytes;
     }

@@ -1,36 +1,23 @@
 //! What survives what: kills, power losses, failing disks, and every flipped byte.
 #![forbid(unsafe_code)]
 
-use journal::memory::{Faults, MemoryStore};
+use journal::memory::{self, BOOT_STAMP as BOOT, Faults, MemoryStore};
 use journal::record::{CheckpointRecord, NotSent, Record, VenueMessage};
 use journal::recovery::{self, Action, Halted};
 use journal::segment::PAGE_BYTES;
 use journal::tail::{self, TailSnapshot, TailState};
 use journal::verify::verify;
-use journal::{AppendError, End, Flusher, FlusherConfig, Journal, Place, Resume, StoreError, TailWriter};
+use journal::{AppendError, End, Flusher, FlusherConfig, Journal, Place, Resume, SegmentStore, StoreError, TailWriter};
 use proptest::prelude::*;
 use shm_layout::message::order::{NewOrderSingle, OrderCancelRequest, OrderHeader, OrderKind, OrderRequest};
 use shm_layout::ring::sync::SharedWords;
 use shm_layout::types::{ClOrdId, Nanos, OrdType, Side, TimeInForce};
 
-const BOOT: u64 = 77;
 const SEGMENT: u64 = 4 * PAGE_BYTES as u64;
-const CONFIG: FlusherConfig = FlusherConfig {
-    boot_stamp: BOOT,
-    config_hash: 1,
-    instrument_table_hash: 2,
-    host_name_hash: 3,
-    epoch: 4,
-    durability: 2,
-    gateway: 0,
-    segment_bytes: SEGMENT,
-    batch_bytes: 1024,
-};
+const CONFIG: FlusherConfig = memory::config(SEGMENT, 1024);
 
 fn new_tail() -> SharedWords {
-    let words = SharedWords::heap(tail::region_words(tail::CAPACITY_BYTES_MIN));
-    tail::initialise(&words, BOOT);
-    words
+    memory::new_tail(tail::CAPACITY_BYTES_MIN)
 }
 
 fn writer(words: &SharedWords) -> TailWriter {
@@ -421,6 +408,82 @@ fn no_space_halts_what_opens_risk_until_there_is_some() {
     drain(&mut flusher, 3);
     assert_eq!(writer.append(&intent(OrderKind::NewOrderSingle)), Ok(4));
     assert_eq!(verify(&flusher.store().segments()).findings, vec![]);
+}
+
+/// A store that counts how often the next segment was asked for, and whose syncs find no space when they are told so.
+#[derive(Default)]
+struct Asked {
+    files: MemoryStore,
+    asked: usize,
+    /// For each segment, by the time that it was created.
+    asked_by: Vec<usize>,
+    sync_no_space: bool,
+}
+
+impl SegmentStore for Asked {
+    fn create(&mut self, file_id: u32, bytes: u64) -> Result<(), StoreError> {
+        self.asked_by.push(std::mem::take(&mut self.asked));
+        self.files.create(file_id, bytes)
+    }
+
+    fn prepare(&mut self, bytes: u64) {
+        assert_eq!(bytes, SEGMENT);
+        self.asked += 1;
+    }
+
+    fn write_at(&mut self, file_id: u32, offset: u64, bytes: &[u8]) -> Result<usize, StoreError> {
+        self.files.write_at(file_id, offset, bytes)
+    }
+
+    fn sync(&mut self, file_id: u32) -> Result<(), StoreError> {
+        if self.sync_no_space { Err(StoreError::NoSpace) } else { self.files.sync(file_id) }
+    }
+}
+
+/// Once is too rarely: a spare that found no space would not be tried again. At each write is too often.
+#[test]
+fn the_next_segment_is_asked_for_at_each_sixteenth_of_the_second_half() {
+    let words = new_tail();
+    let mut writer = writer(&words);
+    let mut flusher = Flusher::new(words.clone(), Asked::default(), CONFIG, &Resume::default()).unwrap();
+    let mut write_until = |flusher: &mut Flusher<Asked>, done: fn(&Asked) -> bool| {
+        for n in 0..1_000 {
+            append(&mut writer, 1);
+            flusher.poll(Nanos(n)).unwrap();
+            if done(flusher.store()) {
+                return;
+            }
+        }
+        panic!("the journal does not roll");
+    };
+    write_until(&mut flusher, |store| store.asked_by.len() == 4);
+    // Nobody asks for the first. Of the second half, the trailer page is one half: four sixteenths have records.
+    assert_eq!(flusher.store().asked_by[0], 0);
+    assert!(
+        flusher.store().asked_by[1..].iter().all(|asked| (4..=5).contains(asked)),
+        "{:?}",
+        flusher.store().asked_by
+    );
+    // A life that begins in the second half asks with its first batch.
+    write_until(&mut flusher, |store| store.asked == 2);
+    let mut store = flusher.into_store();
+    store.asked = 0;
+    let plan = recovery::plan(&store.files.segments(), Some(&TailSnapshot::take(&words).unwrap())).unwrap();
+    let mut flusher = Flusher::new(words.clone(), store, CONFIG, &plan.resume).unwrap();
+    write_until(&mut flusher, |_| true);
+    assert_eq!(flusher.store().asked, 1);
+}
+
+#[test]
+fn a_sync_that_finds_no_space_is_final_too() {
+    let words = new_tail();
+    let store = Asked { sync_no_space: true, ..Asked::default() };
+    let mut flusher = Flusher::new(words.clone(), store, CONFIG, &Resume::default()).unwrap();
+    let mut writer = writer(&words);
+    append(&mut writer, 1);
+    let failed = flusher.poll(Nanos(1)).unwrap_err();
+    flusher.store_mut().sync_no_space = false;
+    assert_eq!((flusher.poll(Nanos(2)), writer.state()), (Err(failed), TailState::Failed));
 }
 
 #[test]

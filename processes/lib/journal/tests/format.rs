@@ -188,23 +188,11 @@ fn the_version_before_is_refused_by_name() {
 
 #[test]
 fn a_trailer_states_the_hash_of_the_records_checksums() {
-    use journal::memory::MemoryStore;
-    use journal::{Flusher, FlusherConfig, Resume, TailWriter, tail};
-    use shm_layout::ring::sync::SharedWords;
-    let words = SharedWords::heap(tail::region_words(tail::CAPACITY_BYTES_MIN));
-    tail::initialise(&words, 1);
-    let mut writer = TailWriter::attach(words.clone(), 1, 1, 0).unwrap();
-    let config = FlusherConfig {
-        boot_stamp: 1,
-        config_hash: 0,
-        instrument_table_hash: 0,
-        host_name_hash: 0,
-        epoch: 1,
-        durability: 2,
-        gateway: 0,
-        segment_bytes: 4 * PAGE_BYTES as u64,
-        batch_bytes: 600,
-    };
+    use journal::memory::{self, MemoryStore};
+    use journal::{Flusher, Resume, TailWriter, tail};
+    let words = memory::new_tail(tail::CAPACITY_BYTES_MIN);
+    let mut writer = TailWriter::attach(words.clone(), memory::BOOT_STAMP, 1, 0).unwrap();
+    let config = memory::config(4 * PAGE_BYTES as u64, 600);
     let mut flusher = Flusher::new(words, MemoryStore::default(), config, &Resume::default()).unwrap();
     while flusher.store().segments().len() < 2 {
         let message = [7; 100];
@@ -241,14 +229,14 @@ fn a_sequence_that_adding_to_would_overflow_is_refused() {
 
 #[test]
 fn a_tail_whose_cursors_would_overflow_is_refused() {
+    use journal::memory::{BOOT_STAMP, new_tail};
     use journal::tail::{self, BadTail, TailSnapshot};
-    use shm_layout::ring::sync::{Ordering, SharedWords};
-    let words = SharedWords::heap(tail::region_words(tail::CAPACITY_BYTES_MIN));
-    tail::initialise(&words, 1);
+    use shm_layout::ring::sync::Ordering;
+    let words = new_tail(tail::CAPACITY_BYTES_MIN);
     // committed_bytes and released_bytes, by the drawing of the tail.
     for (place, cursor) in [(16, u64::MAX - 63), (32, u64::MAX - 63)] {
         words.store(place, cursor, Ordering::Relaxed);
     }
     assert_eq!(TailSnapshot::take(&words), Err(BadTail::Geometry));
-    assert_eq!(journal::TailWriter::attach(words, 1, 1, 0).map(|_| ()), Err(BadTail::Geometry));
+    assert_eq!(journal::TailWriter::attach(words, BOOT_STAMP, 1, 0).map(|_| ()), Err(BadTail::Geometry));
 }

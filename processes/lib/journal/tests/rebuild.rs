@@ -1,27 +1,15 @@
 //! A gateway in small writes a journal; the rebuild of it is the state that the gateway had.
 #![forbid(unsafe_code)]
 
-use journal::memory::MemoryStore;
+use journal::memory::{self, MemoryStore};
 use journal::record::{FENCE_RINGS_MAX, Fence, Record, RingCursor, StartOfDayPosition};
-use journal::tail::{self, TailSnapshot};
-use journal::{Flusher, FlusherConfig, Journal, Resume, TailWriter, Through, rebuild};
+use journal::tail::TailSnapshot;
+use journal::{Flusher, Journal, Resume, TailWriter, Through, rebuild};
 use orders::{Event, Order, OrderTable, OrdersState, Stamps};
 use shm_layout::message::execution::{Checkpoint, Execution, ExecutionKind};
 use shm_layout::message::order::{NewOrderSingle, OrderHeader, OrderKind, OrderRequest};
 use shm_layout::ring::sync::SharedWords;
 use shm_layout::types::{ClOrdId, InstrumentId, Nanos, OrdType, Price, Qty, RejectReason, Role, Side, TimeInForce};
-
-const CONFIG: FlusherConfig = FlusherConfig {
-    boot_stamp: 1,
-    config_hash: 0,
-    instrument_table_hash: 0,
-    host_name_hash: 0,
-    epoch: 1,
-    durability: 2,
-    gateway: 0,
-    segment_bytes: 16 * 4096,
-    batch_bytes: 4096,
-};
 
 struct Gateway {
     words: SharedWords,
@@ -37,11 +25,10 @@ fn fold() -> OrdersState {
 
 impl Gateway {
     fn new() -> Self {
-        let words = SharedWords::heap(tail::region_words(1 << 16));
-        tail::initialise(&words, 1);
+        let (words, config) = (memory::new_tail(1 << 16), memory::config(1 << 16, 4096));
         Self {
-            writer: TailWriter::attach(words.clone(), 1, 1, 0).unwrap(),
-            flusher: Flusher::new(words.clone(), MemoryStore::default(), CONFIG, &Resume::default()).unwrap(),
+            writer: TailWriter::attach(words.clone(), memory::BOOT_STAMP, 1, 0).unwrap(),
+            flusher: Flusher::new(words.clone(), MemoryStore::default(), config, &Resume::default()).unwrap(),
             words,
             table: OrderTable::with_capacity(64),
             state: fold(),

@@ -2,24 +2,26 @@
 //!
 //! A segment is **written** whole with zeros and synced, file and directory, before its first record. `fallocate` alone
 //! would not do: it leaves extents marked unwritten, and each later `fdatasync` must then commit the filesystem's own
-//! journal too, behind whatever else that holds. Over written zeros it has only bytes to move. The next segment is
-//! written ahead, by a thread of its own, under a name that no reader takes for a segment; a new segment is then a rename.
+//! journal too, behind whatever else that holds. Over written zeros it has only bytes to move. It is made under a name
+//! that no reader takes for a segment, ahead of its time by a thread of its own where that is possible, and renamed
+//! when it is whole and synced: whenever a process dies, a file of a segment's name is a whole one.
 //!
-//! A failed sync is never retried here or by the caller. It never writes beyond what was allocated.
+//! A failed sync is never retried here or by the caller: what cannot be synced before its rename is thrown away, and
+//! after it the failure is final. It never writes beyond what was allocated.
 
 use crate::error::RuntimeError;
 use crate::kill_file::sync_directory;
 use crate::mmap::allocate;
 use journal::{SegmentStore, StoreError};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-/// Name of the file that becomes the next segment.
+/// Name of the file that becomes the next segment: what lies there holds nothing, whoever left it.
 const SPARE_NAME: &str = "next.zeros";
 /// Zeros in one write, and of a spare in one sync: what the open segment's sync may have to wait for.
 const FILL_BYTES: usize = 2 << 20;
@@ -37,6 +39,8 @@ pub struct FileStore {
 struct Spare {
     bytes: u64,
     stop: Arc<AtomicBool>,
+    /// Its thread has given up, and touches no file any more.
+    failed: Arc<AtomicBool>,
     thread: JoinHandle<io::Result<File>>,
 }
 
@@ -93,36 +97,37 @@ impl FileStore {
 impl SegmentStore for FileStore {
     fn create(&mut self, file_id: u32, bytes: u64) -> Result<(), StoreError> {
         let path = segment_path(&self.directory, file_id);
-        let spare = if path.exists() { None } else { self.take_spare(bytes) };
-        let file = match spare {
-            Some(file) => std::fs::rename(self.spare_path(), &path).map(|()| file).map_err(store_error)?,
-            None => make_segment(&path, bytes)?,
-        };
-        File::open(&self.directory).and_then(|directory| directory.sync_all()).map_err(store_error)?;
+        if holds_something(&path).map_err(store_error)? {
+            return Err(StoreError::Io(libc::EEXIST));
+        }
+        let made = self.take_spare(bytes);
+        let file = made.map_or_else(|| make_zeros(&self.spare_path(), bytes, |_| Ok(())), Ok).map_err(store_error)?;
+        enter(&self.spare_path(), &path, || File::open(&self.directory)?.sync_all())?;
         self.open = Some(OpenSegment { file_id, file, bytes });
         Ok(())
     }
 
     /// What fails here is found out, and said, by [`SegmentStore::create`], which then tries for itself.
     fn prepare(&mut self, bytes: u64) {
-        if self.spare.is_some() {
+        if self.spare.as_ref().is_some_and(|spare| !spare.failed.load(Ordering::Acquire)) {
             return;
         }
-        let (path, stop) = (self.spare_path(), Arc::new(AtomicBool::new(false)));
-        let flag = Arc::clone(&stop);
+        let path = self.spare_path();
+        let [stop, failed] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+        let (is_stopped, has_failed) = (Arc::clone(&stop), Arc::clone(&failed));
         let work = move || {
-            let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-            let filled = fill(&file, bytes, |file| {
-                if flag.load(Ordering::Relaxed) { Err(io::ErrorKind::Interrupted.into()) } else { file.sync_data() }
+            let made = make_zeros(&path, bytes, |file| {
+                if is_stopped.load(Ordering::Relaxed) {
+                    Err(io::ErrorKind::Interrupted.into())
+                } else {
+                    file.sync_data()
+                }
             });
-            if filled.is_err() {
-                // At once: some filesystems keep what they gave before there was no more, and others need it now.
-                let _ = std::fs::remove_file(&path);
-            }
-            filled.map(|()| file)
+            has_failed.store(made.is_err(), Ordering::Release);
+            made
         };
         let thread = std::thread::Builder::new().name("next-segment".to_owned()).spawn(work);
-        self.spare = thread.ok().map(|thread| Spare { bytes, stop, thread });
+        self.spare = thread.ok().map(|thread| Spare { bytes, stop, failed, thread });
     }
 
     fn write_at(&mut self, file_id: u32, offset: u64, bytes: &[u8]) -> Result<usize, StoreError> {
@@ -142,7 +147,7 @@ impl SegmentStore for FileStore {
     }
 
     fn sync(&mut self, file_id: u32) -> Result<(), StoreError> {
-        self.segment(file_id)?.file.sync_data().map_err(store_error)
+        self.segment(file_id)?.file.sync_data().map_err(final_error)
     }
 }
 
@@ -155,30 +160,35 @@ impl Drop for FileStore {
     }
 }
 
-/// A segment under its own name, whole, zero and synced; one that a crash left half made is completed.
-fn make_segment(path: &Path, bytes: u64) -> Result<File, StoreError> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).mode(0o600);
-    let (file, is_new) = match options.clone().create_new(true).open(path) {
-        Ok(file) => (file, true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let file = options.open(path).map_err(store_error)?;
-            let length = file.metadata().map_err(store_error)?.len();
-            if length > bytes || !is_zero(&file, length).map_err(store_error)? {
-                return Err(StoreError::Io(libc::EEXIST));
-            }
-            (file, false)
-        }
-        Err(error) => return Err(store_error(error)),
-    };
-    if let Err(error) = fill(&file, bytes, |_| Ok(())) {
-        if is_new {
-            // Half a segment would hold the very space that is missing.
-            let _ = std::fs::remove_file(path);
-        }
+/// True unless there is no such file, or one that is all zero: a segment whose maker died before it wrote the header. A
+/// new one may take its place.
+fn holds_something(path: &Path) -> io::Result<bool> {
+    match File::open(path) {
+        Ok(file) => Ok(!is_zero(&file)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// A file that is whole, zero and synced, or none.
+fn make_zeros(path: &Path, bytes: u64, between: impl Fn(&File) -> io::Result<()>) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let filled = fill(&file, bytes, between);
+    if filled.is_err() {
+        // At once: it would hold the very space that is missing, and a file whose sync failed is good for nothing more.
+        let _ = std::fs::remove_file(path);
+    }
+    filled.map(|()| file)
+}
+
+/// Gives a whole file its segment's name. Before that nothing was promised: what finds no space may be tried again with
+/// another file. From then on a segment may be found there, so that a failure is final, also for lack of space.
+fn enter(draft: &Path, path: &Path, sync_directory: impl FnOnce() -> io::Result<()>) -> Result<(), StoreError> {
+    if let Err(error) = std::fs::rename(draft, path) {
+        let _ = std::fs::remove_file(draft);
         return Err(store_error(error));
     }
-    Ok(file)
+    sync_directory().map_err(final_error)
 }
 
 /// Allocates `bytes` bytes, writes zeros over them with `between` after each piece, and syncs.
@@ -199,42 +209,49 @@ fn fill(file: &File, bytes: u64, between: impl Fn(&File) -> io::Result<()>) -> i
 fn store_error(error: io::Error) -> StoreError {
     match error.raw_os_error() {
         Some(libc::ENOSPC | libc::EFBIG | libc::EDQUOT) => StoreError::NoSpace,
-        Some(errno) => StoreError::Io(errno),
-        None => StoreError::Io(libc::EIO),
+        _ => final_error(error),
     }
 }
 
-fn is_zero(file: &File, length: u64) -> io::Result<bool> {
+/// Of a sync: the kernel may have dropped what it could not write, so that space comes too late.
+fn final_error(error: io::Error) -> StoreError {
+    StoreError::Io(error.raw_os_error().unwrap_or(libc::EIO))
+}
+
+fn is_zero(file: &File) -> io::Result<bool> {
     let mut block = vec![0; 1 << 16];
     let mut offset = 0;
-    while offset < length {
-        let read = file.read_at(&mut block, offset)?;
-        if block[..read].iter().any(|byte| *byte != 0) {
-            return Ok(false);
+    loop {
+        match file.read_at(&mut block, offset)? {
+            0 => return Ok(true),
+            read if block[..read].iter().any(|byte| *byte != 0) => return Ok(false),
+            read => offset += read as u64,
         }
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        offset += read as u64;
     }
-    Ok(true)
 }
 
-/// Every segment of a journal's directory, whole, by number: what `journal::Journal` reads. Other files are left alone.
+/// Every segment of a journal's directory, whole, by the number in its name: what `journal::Journal` and
+/// `journal::recovery` read, and judge. No segment is left out for what it holds or does not hold: one without a whole
+/// header may have had records, and only who sees them all can say. Files that do not end in `.journal` are left alone,
+/// the one that is being made ahead too, which may vanish meanwhile.
 ///
 /// # Errors
-/// When the directory or a segment cannot be read.
+/// When the directory or a segment cannot be read (a journal that is not there is no empty one), or when a file that
+/// ends in `.journal` has no segment's name.
 pub fn read_segments(directory: &Path) -> Result<Vec<(u32, Vec<u8>)>, RuntimeError> {
     let refused = |error| RuntimeError::file("read the journal", directory, error);
     let mut segments = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(refused)? {
         let path = entry.map_err(refused)?.path();
-        if let Some(file_id) = path.file_name().and_then(|name| file_id_of(name.to_str()?)) {
-            let mut bytes = Vec::new();
-            let read = File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes));
-            read.map_err(|error| RuntimeError::file("read", &path, error))?;
-            segments.push((file_id, bytes));
+        if path.extension().is_none_or(|extension| extension != "journal") {
+            continue;
         }
+        let file_id = path.file_name().and_then(|name| file_id_of(name.to_str()?)).ok_or_else(|| {
+            let what = format!("{}: no segment's name, but a segment's ending", path.display());
+            RuntimeError::refused(what, "give it back its name, or move it away")
+        })?;
+        let bytes = std::fs::read(&path).map_err(|error| RuntimeError::file("read", &path, error))?;
+        segments.push((file_id, bytes));
     }
     segments.sort_unstable_by_key(|(file_id, _)| *file_id);
     Ok(segments)
@@ -311,17 +328,23 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_is_allocated_whole_and_a_half_made_one_is_completed() {
+    fn a_segment_is_allocated_whole_and_takes_the_place_of_one_that_was_never_begun() {
         use std::os::unix::fs::MetadataExt;
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(segment_path(dir.path(), 4), vec![0; 100]).unwrap();
         let mut store = FileStore::new(dir.path());
-        store.create(4, 1 << 20).unwrap();
-        let metadata = std::fs::metadata(segment_path(dir.path(), 4)).unwrap();
-        assert_eq!(metadata.len(), 1 << 20);
-        assert!(metadata.blocks() * 512 >= 1 << 20);
-        std::fs::write(segment_path(dir.path(), 5), [0, 0, 1]).unwrap();
-        assert_eq!(store.create(5, 4096), Err(StoreError::Io(libc::EEXIST)));
+        // Half made by an older version, or whole and of another size: nothing is in it.
+        for (file_id, left_bytes) in [(4, 100), (5, 0), (6, 3 << 20)] {
+            let path = segment_path(dir.path(), file_id);
+            std::fs::write(&path, vec![0; left_bytes]).unwrap();
+            store.create(file_id, 1 << 20).unwrap();
+            let metadata = std::fs::metadata(&path).unwrap();
+            assert_eq!(metadata.len(), 1 << 20);
+            assert!(metadata.blocks() * 512 >= 1 << 20);
+        }
+        let path = segment_path(dir.path(), 7);
+        std::fs::write(&path, [0, 0, 1]).unwrap();
+        assert_eq!(store.create(7, 4096), Err(StoreError::Io(libc::EEXIST)));
+        assert_eq!(std::fs::read(&path).unwrap(), [0, 0, 1], "it is left as it was");
     }
 
     /// No extent of a segment is left unwritten, so that a later fdatasync commits nothing but bytes.
@@ -354,6 +377,80 @@ mod tests {
         assert_eq!(names.len(), 4, "{names:?}");
     }
 
+    #[test]
+    fn a_spare_that_failed_is_made_when_it_is_asked_for_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (spare, bytes) = (dir.path().join(SPARE_NAME), 1 << 20);
+        let mut store = FileStore::new(dir.path());
+        std::fs::create_dir(&spare).unwrap();
+        store.prepare(bytes);
+        until(|| store.spare.as_ref().unwrap().failed.load(Ordering::Acquire));
+        std::fs::remove_dir(&spare).unwrap();
+        store.prepare(bytes);
+        until(|| store.spare.as_ref().unwrap().thread.is_finished());
+        assert_eq!(std::fs::metadata(&spare).unwrap().len(), bytes);
+        // One that is made, or is being made, is left alone.
+        let inode = || std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&spare).unwrap());
+        let first = inode();
+        store.prepare(bytes);
+        assert!(store.spare.as_ref().unwrap().thread.is_finished() && inode() == first);
+        store.create(1, bytes).unwrap();
+        let segment = std::fs::metadata(segment_path(dir.path(), 1)).unwrap();
+        assert_eq!(std::os::unix::fs::MetadataExt::ino(&segment), first, "the spare became the segment");
+    }
+
+    fn until(done: impl Fn() -> bool) {
+        for _ in 0..5_000 {
+            if done() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        panic!("not within five seconds");
+    }
+
+    #[test]
+    fn a_failure_is_final_from_the_rename_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let (draft, path) = (dir.path().join(SPARE_NAME), segment_path(dir.path(), 1));
+        let fails_with = |errno| move || Err(io::Error::from_raw_os_error(errno));
+        for errno in [libc::ENOSPC, libc::EDQUOT, libc::EIO] {
+            std::fs::write(&draft, [0; 9]).unwrap();
+            assert_eq!(enter(&draft, &path, fails_with(errno)), Err(StoreError::Io(errno)));
+            assert!(path.exists() && !draft.exists());
+        }
+        // Before it, nothing is promised and nothing is left.
+        std::fs::write(&draft, [0; 9]).unwrap();
+        let nowhere = dir.path().join("none").join("segment");
+        assert_eq!(enter(&draft, &nowhere, || unreachable!("not renamed")), Err(StoreError::Io(libc::ENOENT)));
+        assert!(!draft.exists());
+        for errno in [libc::ENOSPC, libc::EDQUOT, libc::EFBIG] {
+            assert_eq!(store_error(io::Error::from_raw_os_error(errno)), StoreError::NoSpace);
+            assert_eq!(final_error(io::Error::from_raw_os_error(errno)), StoreError::Io(errno));
+        }
+    }
+
+    #[test]
+    fn no_segment_is_left_out_and_no_other_file_is_taken_for_one() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, bytes) in [
+            ("segment-0000000002.journal", b"TKWJRNL".as_slice()),
+            ("segment-0000000010.journal", &[]),
+            (SPARE_NAME, &[0; 9]),
+            ("segment-0000000003.journal.old", b"x"),
+        ] {
+            std::fs::write(dir.path().join(name), bytes).unwrap();
+        }
+        assert_eq!(read_segments(dir.path()).unwrap(), [(2, b"TKWJRNL".to_vec()), (10, Vec::new())]);
+        for name in ["segment-3.journal", "segment-4294967296.journal", "old.journal"] {
+            std::fs::write(dir.path().join(name), b"x").unwrap();
+            let refused = read_segments(dir.path()).unwrap_err().to_string();
+            assert!(refused.contains(name) && refused.contains("name"), "{refused}");
+            std::fs::remove_file(dir.path().join(name)).unwrap();
+        }
+        assert!(read_segments(&dir.path().join("none")).is_err(), "a journal that is gone is not an empty one");
+    }
+
     /// Extents that the filesystem holds allocated and not written (FIEMAP); 0 where it cannot say.
     fn unwritten_extents(path: &Path) -> usize {
         use std::os::fd::AsRawFd;
@@ -380,7 +477,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(FileStore::new(dir.path()).create(1, 1 << 60), Err(StoreError::NoSpace));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-        assert!(read_segments(&dir.path().join("none")).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The journal, damaged: what it reads is what was written, up to where it says that it ends.
 
 use crate::bytes::Bytes;
-use journal::memory::MemoryStore;
+use journal::memory::{self, BOOT_STAMP as BOOT, MemoryStore};
 use journal::segment::{PAGE_BYTES, SegmentHeader};
 use journal::tail::{self, TailSnapshot};
 use journal::{
@@ -12,28 +12,15 @@ use orders::snapshot::{Capacity, HEADER_BYTES, MAGIC, Snapshot, VERSION};
 use shm_layout::ring::sync::{Ordering, SharedWords};
 use shm_layout::types::{Nanos, fnv1a64};
 
-const BOOT: u64 = 7;
 const SEGMENT_BYTES: u64 = 4 * PAGE_BYTES as u64;
+const CONFIG: FlusherConfig = memory::config(SEGMENT_BYTES, 4096);
 
 fn new_tail() -> SharedWords {
-    let words = SharedWords::heap(tail::region_words(tail::CAPACITY_BYTES_MIN));
-    tail::initialise(&words, BOOT);
-    words
+    memory::new_tail(tail::CAPACITY_BYTES_MIN)
 }
 
 fn flusher(words: &SharedWords) -> Flusher<MemoryStore> {
-    let config = FlusherConfig {
-        boot_stamp: BOOT,
-        config_hash: 1,
-        instrument_table_hash: 2,
-        host_name_hash: 3,
-        epoch: 1,
-        durability: 0,
-        gateway: 0,
-        segment_bytes: SEGMENT_BYTES,
-        batch_bytes: 4096,
-    };
-    Flusher::new(words.clone(), MemoryStore::default(), config, &Resume::default()).expect("a new tail and no files")
+    Flusher::new(words.clone(), MemoryStore::default(), CONFIG, &Resume::default()).expect("a new tail and no files")
 }
 
 /// A record of any type with any payload of the right length.
@@ -202,18 +189,7 @@ pub fn tail(input: &[u8]) {
 fn flusher_over(words: &SharedWords) -> Option<Flusher<MemoryStore>> {
     let snapshot = TailSnapshot::take(words).ok()?;
     let plan = recovery::plan(&[], Some(&snapshot)).ok()?;
-    let config = FlusherConfig {
-        boot_stamp: BOOT,
-        config_hash: 1,
-        instrument_table_hash: 2,
-        host_name_hash: 3,
-        epoch: 2,
-        durability: 0,
-        gateway: 0,
-        segment_bytes: SEGMENT_BYTES,
-        batch_bytes: 4096,
-    };
-    Flusher::new(words.clone(), MemoryStore::default(), config, &plan.resume).ok()
+    Flusher::new(words.clone(), MemoryStore::default(), CONFIG, &plan.resume).ok()
 }
 
 /// A snapshot file: refused, or the same bytes again.

@@ -4,9 +4,9 @@ mod command;
 
 pub use command::{Run, tickway};
 
-use journal::flusher::{Flusher, FlusherConfig};
+use journal::memory;
 use journal::record::{Intent, Record, Sent};
-use journal::{Resume, TailWriter, tail};
+use journal::{Flusher, Resume, TailWriter, tail};
 use runtime::config::{HostFile, InstanceName};
 use runtime::instance::Instance;
 use runtime::kill_file;
@@ -27,7 +27,7 @@ pub const SLOTS: u64 = 64;
 /// Messages that were published in it: more than it holds.
 pub const PUBLISHED: u64 = 100;
 /// Boot stamp of the instance.
-const BOOT: u64 = 7;
+const BOOT: u64 = memory::BOOT_STAMP;
 const NOW: Nanos = Nanos(1_000);
 
 /// An instance that has died.
@@ -103,8 +103,7 @@ fn write_regions(instance: &Instance, file: &HostFile) {
 
 /// An order of 100, of which 40 are executed.
 fn write_journal(instance: &Instance) {
-    let words = SharedWords::heap(tail::region_words(tail::CAPACITY_BYTES_MIN));
-    tail::initialise(&words, BOOT);
+    let words = memory::new_tail(tail::CAPACITY_BYTES_MIN);
     let mut writer = TailWriter::attach(words.clone(), BOOT, 1, 0).unwrap();
     let id = ClOrdId::new(0, 1, 0, 1).unwrap();
     let intent = Intent { request: new_order(1).encode(), user_ref_num: 1, flags: 0, now_ns: NOW };
@@ -140,18 +139,7 @@ fn write_journal(instance: &Instance) {
     writer.append(&Record::Sent(sent)).unwrap();
     publish(&mut writer, report);
     publish(&mut writer, trade);
-    let config = FlusherConfig {
-        boot_stamp: BOOT,
-        config_hash: 1,
-        instrument_table_hash: 2,
-        host_name_hash: 3,
-        epoch: 1,
-        durability: 0,
-        gateway: 0,
-        segment_bytes: 1 << 16,
-        batch_bytes: 1 << 14,
-    };
     let store = FileStore::new(&instance.journal(0));
-    let mut flusher = Flusher::new(words, store, config, &Resume::default()).unwrap();
+    let mut flusher = Flusher::new(words, store, memory::config(1 << 16, 1 << 14), &Resume::default()).unwrap();
     while flusher.poll(NOW).unwrap() > 0 {}
 }
