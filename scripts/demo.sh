@@ -18,7 +18,8 @@ report() {
 "hops_ns":{"market_data":{"count":null,"p50":null,"p99":null,"p999":null,"max":null},\
 "order_intent":{"count":null,"p50":null,"p99":null,"p999":null,"max":null},\
 "order_entry":{"count":null,"p50":null,"p99":null,"p999":null,"max":null}},\
-"anchor_ns":{"before":null,"after":null},"cpu_steal_pct":null,"allocations_after_start":{},"wait_strategy":null,\
+"anchor_ns":{"before":null,"after":null},"cpu_steal_pct":null,"jitter_floor":{"max_ns":null,"lost_pct":null},\
+"allocations_after_start":{},"wait_strategy":null,\
 "processes":[],"kill":{"engaged":null,"released":null,"journal_sequence":null,"confirmed_ns":null},\
 "regions":{"backing":null,"bytes":null},"rings":[],\
 "paths":{"data":null,"files":[],"journal":null,"capture":null,"log":null}}

@@ -124,6 +124,7 @@ fn begin(bench: Bench, options: &Options, registry: &[LaneEntry]) -> Result<(Rep
     // A stall of 10 ms shows on a busy machine too: whether it does is asked there, not how fast anything is.
     host.strict = bench != Bench::SelfTest;
     let mut report = Report::new(bench.name(), realtime_ns(), Fingerprint::take(&host.timeline));
+    report.what = bench.what().to_owned();
     if matches!(bench, Bench::Journal) {
         report.notes.push(format!("One thread on core {}: no A, no placement of cores.", host.cores[1]));
         return Ok((report, host));

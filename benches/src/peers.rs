@@ -12,10 +12,11 @@ use crate::host::{Host, Plan};
 use crate::lane::{Lane, Payload, Tickway, TickwayThreads};
 use crate::micro::state;
 use crate::report::{Measurement, Report};
-use crate::{BenchError, anchor::Placement, suite, text};
+use crate::{BenchError, suite, text};
 use clap::Parser;
 use runtime::clock::realtime_ns;
-use standing::{Standing, ids, table};
+use runtime::usage::parse;
+use standing::{Standing, ids, promises, table};
 use std::process::ExitCode;
 
 /// Rounds: in each, every lane starts once for each measurement.
@@ -42,7 +43,7 @@ struct Arguments {
 /// why. The exit code is 0 when all work was right and every lane has a start that counts.
 #[must_use]
 pub fn run(registry: &[LaneEntry], left_out: &str) -> ExitCode {
-    take_over(registry).unwrap_or_else(|| match compare(registry, &Arguments::parse(), left_out) {
+    take_over(registry).unwrap_or_else(|| match compare(registry, &parse(), left_out) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -130,20 +131,8 @@ fn say(report: &Report, standings: &[Standing], json: bool, left_out: &str) -> R
         "One way: below 1 ours is quicker. M/s: above 1 ours carries more. Starts kept: round trips + throughput; \
          {discarded} discarded. {left_out}"
     );
-    // One placement for all promises: NEAR where the machine has it.
-    let is_near = |one: &Standing| one.placement == Some(Placement::Near) && one.lane == one.ours && one.kept[0] > 0;
-    let placement = if standings.iter().any(is_near) { Placement::Near } else { Placement::Far };
-    for one in standings.iter().filter(|one| one.placement == Some(placement)) {
-        let name = one.lane.split(' ').next().unwrap_or_default();
-        if name.starts_with(Tickway::NAME) {
-            continue;
-        }
-        if let Some(ratio) = one.p50_ratio {
-            state(&format!("ring_one_way_over_{name}"), ratio);
-        }
-        if let Some(ratio) = one.rate_ratio {
-            state(&format!("ring_throughput_gain_over_{name}"), ratio);
-        }
+    for (promise, ratio) in promises(standings) {
+        state(&promise, ratio);
     }
     Ok(())
 }

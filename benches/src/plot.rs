@@ -63,7 +63,8 @@ fn short(ns: f64) -> String {
     }
 }
 
-const fn class(placement: Option<Placement>) -> &'static str {
+/// The class of a placement: its color.
+pub const fn class(placement: Option<Placement>) -> &'static str {
     match placement {
         Some(Placement::Near) => "near",
         Some(Placement::Far) => "far",
@@ -75,18 +76,27 @@ fn open(title: &str) -> String {
     format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=img aria-label=\"{title}\"><title>{title}</title>")
 }
 
-fn anchor_line(svg: &mut String, axis: &Decades, found: &Measurement) {
-    for summary in &found.summaries {
-        let Some(a_ns) = summary.a_ns else { continue };
-        let y = axis.y(a_ns);
-        let place = summary.placement.map_or(String::new(), |placement| format!(" {placement}"));
+/// Height of a line of text.
+const TEXT: f64 = 13.0;
+
+/// The limit of each placement as a line, each with its words: above the line, and above the words of the limit below.
+fn anchor_lines(svg: &mut String, axis: &Decades, found: &Measurement) {
+    let mut limits: Vec<(f64, Option<Placement>)> =
+        found.summaries.iter().filter_map(|summary| Some((summary.a_ns?, summary.placement))).collect();
+    limits.sort_by(|one, other| one.0.total_cmp(&other.0));
+    for (a_ns, _) in &limits {
+        let (y, end) = (axis.y(*a_ns), WIDTH - RIGHT);
+        let _ = write!(svg, "<line class=limit x1={LEFT} y1={y:.1} x2={end:.1} y2={y:.1} />");
+    }
+    let mut free = HEIGHT;
+    for (a_ns, placement) in limits {
+        let y = (axis.y(a_ns) - 4.0).min(free);
+        free = y - TEXT;
+        let place = placement.map_or(String::new(), |placement| format!(" {placement}"));
         let _ = write!(
             svg,
-            "<line class=limit x1={LEFT} y1={y:.1} x2={:.1} y2={y:.1} /><text class=limit x={:.1} y={:.1} \
-             text-anchor=end>limit A{place} {}</text>",
-            WIDTH - RIGHT,
+            "<text class=limit x={:.1} y={y:.1} text-anchor=end>limit A{place} {}</text>",
             WIDTH - RIGHT - 4.0,
-            y - 4.0,
             in_unit(a_ns, Unit::Ns)
         );
     }
@@ -124,7 +134,6 @@ pub fn percentiles(found: &Measurement) -> Option<String> {
         f64::midpoint(LEFT, WIDTH - RIGHT),
         HEIGHT - 6.0
     );
-    anchor_line(&mut svg, &axis, found);
     for trial in &found.trials {
         let line: Vec<String> = trial
             .figures
@@ -134,6 +143,7 @@ pub fn percentiles(found: &Measurement) -> Option<String> {
             .collect();
         polyline(&mut svg, trial, &line);
     }
+    anchor_lines(&mut svg, &axis, found);
     svg.push_str("</svg>");
     Some(svg)
 }
@@ -177,7 +187,6 @@ pub fn maxima(found: &Measurement) -> Option<String> {
         f64::midpoint(LEFT, WIDTH - RIGHT),
         HEIGHT - 6.0
     );
-    anchor_line(&mut svg, &axis, found);
     for trial in &found.trials {
         let line: Vec<String> = trial
             .series
@@ -187,6 +196,71 @@ pub fn maxima(found: &Measurement) -> Option<String> {
             .collect();
         polyline(&mut svg, trial, &line);
     }
+    anchor_lines(&mut svg, &axis, found);
     svg.push_str("</svg>");
     Some(svg)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anchor::{Anchor, Anchors};
+    use crate::figures::{Figures, Point};
+
+    /// A measurement with a start at each of these A, drawn from 100 ns to 10 us.
+    fn measured(limits: &[f64]) -> Measurement {
+        let anchor = |one_way_ns| Anchor { one_way_ns, single_p50_ns: one_way_ns, single_p99_ns: one_way_ns };
+        let curve = [(0.0, 100), (99.0, 10_000)].map(|(percentile, ns)| Point { percentile, ns, above: 10 }).to_vec();
+        let trials = limits.iter().zip(1..).map(|(a_ns, number)| {
+            let anchors = Anchors { before: anchor(*a_ns), after: anchor(*a_ns) };
+            Trial {
+                number,
+                placement: anchors.placement().ok(),
+                anchors: Some(anchors),
+                value: 130.0,
+                figures: Figures { curve: curve.clone(), ..Figures::default() },
+                series: Vec::new(),
+                roles: Vec::new(),
+                intervals: Vec::new(),
+            }
+        });
+        let mut found = Measurement {
+            id: "one-way".to_owned(),
+            title: String::new(),
+            what: String::new(),
+            limit: String::new(),
+            subject: String::new(),
+            settings: String::new(),
+            unit: Unit::Ns,
+            trials: trials.collect(),
+            discarded: Vec::new(),
+            summaries: Vec::new(),
+            verdicts: Vec::new(),
+        };
+        found.conclude(&[]);
+        found
+    }
+
+    /// Where the words of each limit stand, from the lowest limit up.
+    fn words(svg: &str) -> Vec<(f64, &str)> {
+        let texts = svg.split("<text class=limit ").skip(1);
+        let place =
+            |text: &str| text.split("y=").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().parse().unwrap();
+        texts.map(|text| (place(text), text.split(['>', '<']).nth(1).unwrap())).collect()
+    }
+
+    #[test]
+    fn the_words_of_limits_that_lie_close_stand_above_each_other() {
+        let svg = percentiles(&measured(&[121.0, 118.0])).unwrap();
+        let [(near, near_words), (far, far_words)] = words(&svg)[..] else { panic!("two limits: {svg}") };
+        assert_eq!([near_words, far_words], ["limit A NEAR 118.0 ns", "limit A FAR 121.0 ns"]);
+        assert!(near - far >= TEXT, "{near} and {far}");
+        // Words of limits that lie apart stand at their lines.
+        let svg = percentiles(&measured(&[240.0, 55.0])).unwrap();
+        let [(near, _), (far, _)] = words(&svg)[..] else { panic!("two limits: {svg}") };
+        assert!(
+            svg.contains(&format!("y1={:.1}", near + 4.0)) && svg.contains(&format!("y1={:.1}", far + 4.0)),
+            "{svg}"
+        );
+    }
 }

@@ -207,6 +207,9 @@ pub struct Report {
     pub schema_version: u64,
     /// The command, in words.
     pub command: String,
+    /// What the command measures, in a sentence.
+    #[serde(default)]
+    pub what: String,
     /// When it began, in nanoseconds since the Unix epoch.
     pub started_ns: u64,
     /// The machine and the build.
@@ -239,8 +242,8 @@ impl Report {
                 fingerprint.profile
             ));
         }
-        let command = command.to_owned();
-        Self { schema_version: SCHEMA_VERSION, command, started_ns, fingerprint, notes, measurements: Vec::new() }
+        let (command, what) = (command.to_owned(), String::new());
+        Self { schema_version: SCHEMA_VERSION, command, what, started_ns, fingerprint, notes, measurements: Vec::new() }
     }
 
     /// Judges how `id` stands to `reference` (value / A to value / A, or value to value where there is no A).

@@ -36,6 +36,21 @@ impl Bench {
             Self::SelfTest => "self-test",
         }
     }
+
+    /// What it measures, in a sentence for a reader who does not know it.
+    #[must_use]
+    pub const fn what(self) -> &'static str {
+        match self {
+            Self::Ring => {
+                "The ring in shared memory that carries Tickway's messages: how long one takes from process to process, \
+                 and how many go through in a second."
+            }
+            Self::Broadcast => "The ring with one writer and several readers, none of which may miss a message.",
+            Self::Journal => "What the journal costs, and the path from a tick to its order, in one thread.",
+            Self::Jitter => "The machine alone: what it takes from a thread that only reads the clock.",
+            Self::SelfTest => "The instrument itself: a receiver stops once, and every figure must show it.",
+        }
+    }
 }
 
 /// Slots of a measured ring: what a hot ring of the product has at least.

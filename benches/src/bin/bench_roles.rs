@@ -6,6 +6,7 @@ use benches::child::LaneEntry;
 use benches::command::{Said, Verb, run};
 use benches::lane::Tickway;
 use clap::Parser;
+use runtime::usage::parse;
 use std::process::ExitCode;
 
 /// Tickway's latency harness
@@ -18,7 +19,7 @@ enum Cli {
 }
 
 fn main() -> ExitCode {
-    let Cli::Bench(verb) = Cli::parse();
+    let Cli::Bench(verb) = parse();
     match run(&verb, &[LaneEntry::processes::<Tickway>()]) {
         Ok(Said::Report(text, good)) => {
             println!("{text}");

@@ -1,6 +1,7 @@
 //! How ours stands to each peer: one line per peer and placement of the cores, never over placements.
 
 use crate::anchor::Placement;
+use crate::lane::{Lane, Tickway};
 use crate::report::{Measurement, Report, Summary};
 use serde::Serialize;
 
@@ -99,4 +100,82 @@ pub fn table(standings: &[Standing]) -> String {
         );
     }
     text
+}
+
+/// The ratio that each promise of the ring is about, by its name. A machine that moves between placements may leave one of two
+/// lanes a single start in one of them, or none: a ratio is taken where the two have the most starts, NEAR if there are as many.
+pub fn promises(standings: &[Standing]) -> Vec<(String, f64)> {
+    let mut found = Vec::new();
+    let peers = standings.iter().filter(|one| !one.lane.starts_with(Tickway::NAME));
+    let mut lanes: Vec<&str> = peers.map(|one| one.lane.as_str()).collect();
+    lanes.dedup();
+    for lane in lanes {
+        let name = lane.split(' ').next().unwrap_or_default();
+        let here = || standings.iter().filter(|one| one.lane == lane);
+        let most = |work: usize, ratio: fn(&Standing) -> Option<f64>| {
+            let starts = |one: &Standing| {
+                let ours = standings.iter().find(|our| our.lane == one.ours && our.placement == one.placement);
+                ours.map_or(0, |our| our.kept[work]).min(one.kept[work])
+            };
+            let both = here().filter(|one| ratio(one).is_some());
+            // The first of those with the most: placements are in order, NEAR before FAR.
+            both.rev().max_by_key(|one| starts(one)).and_then(ratio)
+        };
+        let one_way = most(0, |one| one.p50_ratio).map(|ratio| (format!("ring_one_way_over_{name}"), ratio));
+        let rate = most(1, |one| one.rate_ratio).map(|ratio| (format!("ring_throughput_gain_over_{name}"), ratio));
+        found.extend(one_way.into_iter().chain(rate));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anchor::Placement::{Far, Near};
+
+    fn standing(lane: &str, placement: Placement, kept: [usize; 2], ratios: [Option<f64>; 2]) -> Standing {
+        Standing {
+            lane: lane.to_owned(),
+            ours: Tickway::NAME,
+            placement: Some(placement),
+            p50_over_a: None,
+            p99_over_a: None,
+            per_second: None,
+            p50_ratio: ratios[0],
+            p99_ratio: None,
+            rate_ratio: ratios[1],
+            kept,
+        }
+    }
+
+    #[test]
+    fn a_machine_between_placements_still_answers_every_promise() {
+        // Ours met NEAR twice and a peer never, or once: as found on a machine whose A is about the border.
+        let standings = [
+            standing(Tickway::NAME, Near, [2, 1], [Some(1.0), Some(1.0)]),
+            standing(Tickway::NAME, Far, [3, 4], [Some(1.0), Some(1.0)]),
+            standing("ringfire", Far, [5, 5], [Some(0.97), Some(1.36)]),
+            standing("rtrb", Near, [1, 1], [Some(0.5), Some(1.08)]),
+            standing("rtrb", Far, [4, 4], [Some(0.73), Some(1.06)]),
+            standing("crossbeam ArrayQueue", Near, [5, 0], [Some(0.4), None]),
+        ];
+        let found = promises(&standings);
+        let ratio = |name: &str| found.iter().find(|(promise, _)| promise == name).map(|(_, ratio)| *ratio);
+        assert_eq!(ratio("ring_one_way_over_ringfire"), Some(0.97));
+        assert_eq!(ratio("ring_throughput_gain_over_ringfire"), Some(1.36));
+        assert_eq!(ratio("ring_one_way_over_rtrb"), Some(0.73), "three starts of both, not one");
+        assert_eq!(ratio("ring_throughput_gain_over_rtrb"), Some(1.06));
+        assert_eq!(ratio("ring_one_way_over_crossbeam"), Some(0.4));
+        assert_eq!(ratio("ring_throughput_gain_over_crossbeam"), None, "nothing was measured");
+        assert_eq!(found.len(), 5);
+        // As many of each: NEAR.
+        let even = [(Tickway::NAME, [1.0; 2]), ("rtrb", [0.6, 0.7])];
+        let even: Vec<Standing> = even
+            .iter()
+            .flat_map(|(lane, [near, far])| {
+                [standing(lane, Near, [2; 2], [Some(*near), None]), standing(lane, Far, [2; 2], [Some(*far), None])]
+            })
+            .collect();
+        assert_eq!(promises(&even), [("ring_one_way_over_rtrb".to_owned(), 0.6)]);
+    }
 }

@@ -2,10 +2,10 @@
 //! else.
 #![forbid(unsafe_code)]
 
-use clap::Parser;
 use execution_gateway::shell::{FAILPOINTS, Shell};
 use runtime::alloc::CountingAllocator;
 use runtime::process::{Arguments, Process, exit_code};
+use runtime::usage::parse;
 use shm_layout::types::Role;
 use std::process::ExitCode;
 
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn main() -> ExitCode {
-    exit_code(&run(&Arguments::parse()))
+    exit_code(&run(&parse()))
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {

@@ -1,9 +1,9 @@
 //! `tickway-feed-handler`: the feed handler of one venue, started by the supervisor.
 #![forbid(unsafe_code)]
 
-use clap::Parser;
 use feed_handler::Shell;
 use runtime::process::{Arguments, Process, exit_code};
+use runtime::usage::parse;
 use shm_layout::types::Role;
 use std::process::ExitCode;
 
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 static ALLOCATOR: runtime::alloc::CountingAllocator = runtime::alloc::CountingAllocator;
 
 fn main() -> ExitCode {
-    exit_code(&run(&Arguments::parse()))
+    exit_code(&run(&parse()))
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {

@@ -1,10 +1,10 @@
 //! `tickway-risk`: the process between every strategy and every gateway. It parses, attaches and runs; nothing else.
 #![forbid(unsafe_code)]
 
-use clap::Parser;
 use risk::shell::{FAILPOINTS, RiskShell};
 use runtime::alloc::CountingAllocator;
 use runtime::process::{Arguments, Process, exit_code};
+use runtime::usage::parse;
 use shm_layout::types::Role;
 use std::process::ExitCode;
 
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn main() -> ExitCode {
-    exit_code(&run(&Arguments::parse()))
+    exit_code(&run(&parse()))
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {

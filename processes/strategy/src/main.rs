@@ -1,9 +1,9 @@
 //! `tickway-strategy`: one strategy of the host file, by its index. It parses, attaches and runs; nothing else.
 #![forbid(unsafe_code)]
 
-use clap::Parser;
 use runtime::alloc::CountingAllocator;
 use runtime::process::{Arguments, Process, exit_code};
+use runtime::usage::parse;
 use shm_layout::types::Role;
 use std::process::ExitCode;
 use strategy::shell::{FAILPOINTS, StrategyShell};
@@ -12,7 +12,7 @@ use strategy::shell::{FAILPOINTS, StrategyShell};
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn main() -> ExitCode {
-    exit_code(&run(&Arguments::parse()))
+    exit_code(&run(&parse()))
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {

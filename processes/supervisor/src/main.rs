@@ -3,6 +3,7 @@
 
 use clap::{Parser, Subcommand};
 use runtime::duty_cycle::{Agent, RunLoop, run};
+use runtime::usage::parse;
 use shm_layout::status::ProcessState;
 use shm_layout::types::Role;
 use std::path::PathBuf;
@@ -77,7 +78,7 @@ fn role(name: &str) -> Result<Role, String> {
 
 fn main() -> ExitCode {
     runtime::log::init();
-    match Arguments::parse().verb {
+    match parse::<Arguments>().verb {
         Verb::Run(arguments) if arguments.foreground => run_foreground(&arguments),
         Verb::Run(arguments) => match launch::in_background(&arguments.host, arguments.replace, arguments.keep_regions)
         {

@@ -107,19 +107,35 @@ pub(super) struct SlotsView<'a, const W: usize> {
 }
 
 impl<'a, const W: usize> SlotsView<'a, W> {
-    /// Word `offset` (0 = stamp) of the slot of `sequence`.
+    /// Place of word `offset` (0 = stamp) of the slot of `sequence`, good for the whole view.
     ///
     /// The arithmetic wraps by name only (the sum is below the view's length): the overflow checks of the release
     /// profile would cost more than the access.
     #[inline(always)]
-    fn word(&self, sequence: u64, offset: usize) -> &'a AtomicU64 {
+    fn place(&self, sequence: u64, offset: usize) -> *const AtomicU64 {
         debug_assert!(offset < Slots::<W>::SLOT_WORDS);
         let slot = ((sequence & self.mask) as usize).wrapping_mul(Slots::<W>::SLOT_WORDS);
         let index = slot.wrapping_add(HEADER_WORDS).wrapping_add(offset);
         debug_assert!(index < self.words.len());
         // SAFETY: the masked slot index is below the count of slots and every caller's offset is below SLOT_WORDS, so
         // `index` < HEADER_WORDS + slots * SLOT_WORDS, which `Slots::new` found to be in view.
-        unsafe { self.words.get_unchecked(index) }
+        unsafe { self.words.as_ptr().add(index) }
+    }
+
+    /// Word `offset` (0 = stamp) of the slot of `sequence`.
+    #[inline(always)]
+    fn word(&self, sequence: u64, offset: usize) -> &'a AtomicU64 {
+        // SAFETY: the place is in the view, which lives for 'a.
+        unsafe { &*self.place(sequence, offset) }
+    }
+
+    /// The cache line of the slot of `sequence` that begins with word `offset`, a multiple of [`LINE_WORDS`].
+    #[inline(always)]
+    fn line(&self, sequence: u64, offset: usize) -> [u64; LINE_WORDS] {
+        debug_assert!(offset.is_multiple_of(LINE_WORDS) && offset + LINE_WORDS <= Slots::<W>::SLOT_WORDS);
+        // SAFETY: the place is good for the whole view, and the line's last word is of the same slot, so in view. Header
+        // and slots are whole lines, and the ring's start is aligned to two of them.
+        unsafe { load_line(self.place(sequence, offset)) }
     }
 
     /// Marks the slot of `sequence` as being written, before any of its payload is.
@@ -188,11 +204,9 @@ impl<'a, const W: usize> SlotsView<'a, W> {
         // A slot of whole lines, the first of which begins with the stamp. (Loom's smaller slots are copied by words.)
         if Slots::<W>::SLOT_WORDS.is_multiple_of(LINE_WORDS) {
             let (head, tail) = payload.split_at_mut(LINE_WORDS - 1);
-            // SAFETY: every slot is in view, and begins on a multiple of its own length after the ring's start.
-            head.copy_from_slice(&unsafe { load_line(self.word(sequence, 0)) }[1..]);
+            head.copy_from_slice(&self.line(sequence, 0)[1..]);
             if !tail.is_empty() {
-                // SAFETY: as above; a slot of more than one line has two.
-                tail.copy_from_slice(&unsafe { load_line(self.word(sequence, LINE_WORDS)) });
+                tail.copy_from_slice(&self.line(sequence, LINE_WORDS));
             }
         } else {
             for (offset, word) in payload.iter_mut().enumerate() {

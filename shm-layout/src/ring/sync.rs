@@ -55,22 +55,24 @@ pub(super) const LINE_WORDS: usize = 8;
 /// with AVX (Intel SDM volume 3, 9.1.1; AMD APM volume 2, 7.3.2), is ordered among other loads as a load of a word is, and
 /// in assembly cannot be a race in the compiler's eyes. A processor without AVX still loads each word whole.
 ///
+/// The line comes as a pointer: a reference to its first word would be good for that word alone.
+///
 /// # Safety
-/// `first` is aligned to a cache line, and the seven words after it are in view with it.
+/// `first` is aligned to a cache line and valid for loads of eight words: it was made from a view of all of them.
 #[inline(always)]
-pub(super) unsafe fn load_line(first: &AtomicU64) -> [u64; LINE_WORDS] {
+pub(super) unsafe fn load_line(first: *const AtomicU64) -> [u64; LINE_WORDS] {
     #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
     {
         use std::arch::x86_64::__m128i;
         let (one, two, three, four): (__m128i, __m128i, __m128i, __m128i);
-        // SAFETY: 64 aligned bytes that the caller keeps in view are loaded, and nothing else is touched.
+        // SAFETY: 64 aligned bytes are loaded that the caller's pointer is valid for, and nothing else is touched.
         unsafe {
             std::arch::asm!(
                 "movdqa {one}, [{line}]",
                 "movdqa {two}, [{line} + 16]",
                 "movdqa {three}, [{line} + 32]",
                 "movdqa {four}, [{line} + 48]",
-                line = in(reg) first.as_ptr(),
+                line = in(reg) first,
                 one = out(xmm_reg) one,
                 two = out(xmm_reg) two,
                 three = out(xmm_reg) three,
@@ -83,9 +85,8 @@ pub(super) unsafe fn load_line(first: &AtomicU64) -> [u64; LINE_WORDS] {
     }
     #[cfg(not(all(target_arch = "x86_64", not(loom), not(miri))))]
     {
-        let first = std::ptr::from_ref(first);
         std::array::from_fn(|index| {
-            // SAFETY: the caller keeps eight words from `first` on in view.
+            // SAFETY: the caller's pointer is valid for eight words from `first` on, which are only reached as atomics.
             let word = unsafe { &*first.wrapping_add(index) };
             word.load(Ordering::Relaxed)
         })

@@ -232,12 +232,12 @@ fn mutate(seconds: u64, seed: u64) -> anyhow::Result<()> {
         println!("{:<22} {said}", part.name);
         if let Some(counts) = Counts::parse(&said) {
             ensure!(counts.polls > 0, "{} read nothing", part.name);
-            let met = counts.met();
-            ensure!(met > 0, "{} refused nothing: it was not scribbled over", part.name);
-            refused = refused.saturating_add(met);
+            ensure!(counts.met() > 0, "{} refused nothing: it was not scribbled over", part.name);
+            // What was missed is in each reader's line only: one hostile hint makes it as large as a number can be.
+            refused = refused.saturating_add(counts.refused).saturating_add(counts.corrupt);
         }
     }
-    println!("every reader and writer lived through {seconds} s; {refused} refused, missed or corrupt");
+    println!("every reader and writer lived through {seconds} s; {refused} refused or corrupt");
     Ok(())
 }
 

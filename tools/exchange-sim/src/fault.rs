@@ -27,19 +27,19 @@ pub struct FaultRates {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultTextError {
     /// Not `name=rate`.
-    #[error("fault {0:?} is not of the form name=rate")]
+    #[error("{0:?} is not name=rate; write such as drop=0.01,dup=0.01")]
     Form(String),
     /// Not one of the three names.
-    #[error("fault {0:?} is not one of malformed, drop, dup")]
+    #[error("{0:?} is no fault; name malformed, drop or dup")]
     Name(String),
     /// Which of two rates is meant?
-    #[error("fault {0:?} is given twice; keep one of the two")]
+    #[error("{0:?} is given twice; keep one of the two")]
     Twice(String),
     /// Not a decimal from 0 to 1.
-    #[error("fault rate {0:?} is not a decimal from 0 to 1")]
+    #[error("{0:?} is no rate; write a decimal from 0 to 1")]
     Rate(String),
     /// Together they exceed 1.
-    #[error("the fault rates exceed 1 together")]
+    #[error("the rates exceed 1 together; at most one fault strikes a datagram, so lower them")]
     Sum,
 }
 

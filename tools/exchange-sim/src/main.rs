@@ -54,7 +54,7 @@ struct Arguments {
     #[arg(long, requires = "itch")]
     scan: bool,
     /// Faults of the feed's datagrams, as malformed=RATE,drop=RATE,dup=RATE
-    #[arg(long, default_value = "")]
+    #[arg(long, value_name = "RATES", default_value = "", hide_default_value = true)]
     fault: FaultRates,
     /// Multicast group of the feed
     #[arg(long, default_value = "239.255.84.1")]
@@ -126,7 +126,10 @@ impl Clock {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -134,6 +137,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints help, or in one line what is wrong with the arguments and where the way out is written.
+fn usage(error: &clap::Error) -> ExitCode {
+    let text = error.to_string();
+    let first: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    match first.join(" ").strip_prefix("error: ") {
+        Some(wrong) => eprintln!("exchange-sim: {wrong}; see exchange-sim --help"),
+        None => drop(error.print()),
+    }
+    ExitCode::from(error.exit_code() as u8)
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {

@@ -30,7 +30,10 @@ impl std::str::FromStr for Pace {
         match text {
             "real" => Ok(Self::Times(Qty(UNITS))),
             "max" => Ok(Self::Max),
-            _ => text.strip_prefix('x').and_then(times).ok_or_else(|| format!("{text:?} is not real, xN or max")),
+            _ => text
+                .strip_prefix('x')
+                .and_then(times)
+                .ok_or_else(|| format!("{text:?} is no pace; write real, max or a factor such as x10")),
         }
     }
 }

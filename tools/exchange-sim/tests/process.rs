@@ -197,3 +197,20 @@ fn a_broken_file_is_refused_before_anything_starts() {
     }
     std::fs::remove_file(&path).unwrap();
 }
+
+#[test]
+fn wrong_usage_is_one_line_that_names_the_key_and_the_way_out() {
+    for (arguments, words) in [
+        (
+            ["--fault", "loss=0.1"],
+            "'--fault <RATES>': \"loss\" is no fault; name malformed, drop or dup; see exchange-sim",
+        ),
+        (["--wait", "spin"], "'spin' for '--wait <WAIT>' [possible values: nap, yield]; see exchange-sim --help"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_exchange-sim")).args(arguments).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.starts_with("exchange-sim: invalid value") && told.contains(words), "{told}");
+        assert_eq!(told.trim_end().lines().count(), 1, "{told}");
+    }
+}

@@ -3,6 +3,7 @@
 use clap::Parser as _;
 use runtime::placement::Placement;
 use runtime::process::Arguments;
+use runtime::usage;
 use shm_layout::types::Role;
 
 /// Why a line names no stage.
@@ -26,7 +27,9 @@ pub fn parse(line: &str) -> Result<(Role, Arguments), BadLine> {
     let name = words.first().ok_or_else(|| BadLine("an empty array".to_owned()))?;
     let role = Role::from_folder(name).filter(|role| Placement::Fused.host_of(*role).is_some());
     let role = role.ok_or_else(|| BadLine(format!("{name:?} is no role that is hosted")))?;
-    let arguments = Arguments::try_parse_from(&words).map_err(|error| BadLine(error.to_string()))?;
+    let arguments = Arguments::try_parse_from(&words).map_err(|error| {
+        BadLine(usage::line::<Arguments>(&error, &words).unwrap_or_else(|| "a call for help".to_owned()))
+    })?;
     Ok((role, arguments))
 }
 

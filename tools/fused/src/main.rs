@@ -1,10 +1,10 @@
 //! `tickway-fused`: hosts several stages. It parses, takes what it is given and runs; nothing else.
 #![forbid(unsafe_code)]
 
-use clap::Parser;
 use fused::{Arguments, Host};
 use runtime::alloc::CountingAllocator;
 use runtime::process::exit_code;
+use runtime::usage::parse;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -12,5 +12,5 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn main() -> ExitCode {
     runtime::log::init();
-    exit_code(&Host::new(&Arguments::parse()).and_then(|mut host| host.run()))
+    exit_code(&Host::new(&parse::<Arguments>()).and_then(|mut host| host.run()))
 }

@@ -24,6 +24,8 @@ mod verdict;
 use crate::failure::{Failure, Finding, Outcome};
 use crate::output;
 use clap::Args;
+use exchange_sim::fault::FaultRates;
+use exchange_sim::pace::Pace;
 #[cfg(test)]
 pub use latency::Samples;
 pub use report::Report;
@@ -40,16 +42,16 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub itch: Option<PathBuf>,
     /// Pace of the file: real, xN or max (default: scaled to --seconds)
-    #[arg(long, requires = "itch")]
+    #[arg(long, requires = "itch", value_parser = venue::terms::<Pace>)]
     pub pace: Option<String>,
     /// Faults of the feed, such as malformed=0.01,drop=0.01,dup=0.01
-    #[arg(long, value_name = "RATES")]
+    #[arg(long, value_name = "RATES", value_parser = venue::terms::<FaultRates>)]
     pub fault: Option<String>,
     /// Seed of the simulated market and of its faults
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Market messages per second, over all symbols
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub rate: Option<u32>,
     /// Symbols: of the simulated market, or the most active ones of the file
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=32))]

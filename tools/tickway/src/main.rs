@@ -125,13 +125,10 @@ fn main() -> ExitCode {
 fn usage(error: &clap::Error) -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let is_demo = arguments.next().is_some_and(|first| first == "demo");
-    if error.use_stderr() && is_demo && arguments.any(|argument| argument == "--json") {
-        // The first paragraph: a list of what is missing stands below its first line.
-        let text = error.to_string();
-        let words: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
-        let message = words.join(" ");
-        let _ = demo::print_failure(true, &failure::Failure { code: 2, message });
+    let wrong = runtime::usage::line::<Cli>(error, std::env::args_os())
+        .filter(|_| is_demo && arguments.any(|argument| argument == "--json"));
+    if let Some(message) = wrong {
+        let _ = demo::print_failure(true, &failure::Failure { code: failure::USAGE, message });
     }
-    let _ = error.print();
-    ExitCode::from(error.exit_code() as u8)
+    runtime::usage::print::<Cli>(error)
 }

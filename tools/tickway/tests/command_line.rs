@@ -87,6 +87,28 @@ fn usage_is_two_and_help_is_zero() {
 }
 
 #[test]
+fn wrong_usage_is_one_line_that_names_the_key_and_the_help() {
+    let wrong: [(&[&str], &[&str]); 8] = [
+        (&["nothing"], &["'nothing'", "see tickway --help"]),
+        (&["demo", "--second", "3"], &["'--second'", "'--seconds'", "see tickway demo --help"]),
+        (&["demo", "--seconds", "0"], &["'0' for '--seconds", "1..=86400", "see tickway demo --help"]),
+        (&["demo", "--rate", "0"], &["--rate", "1..=1000000"]),
+        (&["demo", "--fault", "loss=0.1"], &["--fault <RATES>", "\"loss\" is no fault; name malformed, drop or dup"]),
+        (&["demo", "--fault", "drop=2"], &["--fault <RATES>", "\"2\" is no rate; write a decimal from 0 to 1"]),
+        (&["demo", "--itch", "f", "--pace", "fast"], &["--pace", "\"fast\" is no pace; write real, max or a factor"]),
+        (&["kill", "release"], &["--reason", "see tickway kill release --help"]),
+    ];
+    for (arguments, words) in wrong {
+        let run = tickway(arguments);
+        assert_eq!(run.code, 2, "{run:?}");
+        assert!(run.line().starts_with("tickway: ") && run.out.is_empty(), "{run:?}");
+        for word in words {
+            assert!(run.line().contains(word), "{word}: {run:?}");
+        }
+    }
+}
+
+#[test]
 fn a_demo_that_fails_prints_one_object_all_the_same() {
     let runs = [
         (tickway(&["demo", "--json", "--host", "no-such-host.toml"]), 66, "no-such-host.toml"),

@@ -1,9 +1,17 @@
-//! What the machine adds to the figures: stolen time, and what the regions lie on.
+//! What the machine adds to the figures: stolen time, the jitter floor, and what the regions lie on.
 
-use super::report::Backing;
+use super::report::{Backing, JitterFloor};
+use benches::jitter::{Jitter, watch};
+use benches::timeline::Timeline;
+use runtime::affinity::pin;
 use runtime::huge_pages::mapped_bytes;
 use runtime::mmap::huge_page_bytes;
+use runtime::scheduler::become_hot;
+use std::collections::BTreeSet;
 use std::path::Path;
+
+/// Time for which the jitter floor is watched, in nanoseconds.
+const WATCH_NS: u64 = 200_000_000;
 
 /// Processor time of the whole machine, in ticks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,6 +43,22 @@ impl CpuTime {
     }
 }
 
+/// What the machine takes, on any of these CPUs, from threads that only read the clock: one on each, all at the same time.
+/// Of what a hypervisor takes, much is in no other figure. Nothing where the kernel refuses a CPU.
+#[must_use]
+pub fn jitter_floor(cores: &[usize]) -> JitterFloor {
+    let (cores, timeline) = (BTreeSet::from_iter(cores), Timeline::measure());
+    let watched = |core: usize| {
+        // As a hot process would run there.
+        become_hot().and_then(|()| pin(core)).map(|()| watch(core, WATCH_NS, &timeline))
+    };
+    let floors: Result<Vec<Jitter>, _> = std::thread::scope(|scope| {
+        let watchers: Vec<_> = cores.into_iter().map(|core| scope.spawn(move || watched(*core))).collect();
+        watchers.into_iter().map(|watcher| watcher.join().expect("a watcher does not panic")).collect()
+    });
+    floors.map_or_else(|_| JitterFloor::default(), |floors| JitterFloor::of(&floors))
+}
+
 /// What a directory of regions lies on, by the maps that this process has of them.
 #[must_use]
 pub fn backing(directory: &Path, bytes: u64) -> Backing {
@@ -51,6 +75,17 @@ pub fn backing(directory: &Path, bytes: u64) -> Backing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_floor_is_of_the_worst_cpu() {
+        let jitter = |max_ns, lost_ns| Jitter { watched_ns: 200_000_000, max_ns, lost_ns, ..Jitter::default() };
+        let floor = JitterFloor::of(&[jitter(4_000_000, 5_000_000), jitter(1_000, 66_666_666)]);
+        assert_eq!((floor.max_ns, floor.lost_pct), (Some(4_000_000), Some(33.33)));
+        assert_eq!(JitterFloor::of(&[]).max_ns, None);
+        let here = jitter_floor(&runtime::affinity::allowed_cpus().unwrap());
+        assert!(here.max_ns.is_some() && here.lost_pct.is_some_and(|pct| (0.0..=100.0).contains(&pct)), "{here:?}");
+        assert_eq!(jitter_floor(&[4_000]).lost_pct, None, "a CPU that is not there");
+    }
 
     #[test]
     fn steal_is_a_share_of_all_time() {

@@ -136,6 +136,13 @@ fn latencies(report: &Report) -> String {
         report.wait_strategy,
         count(report.timer_caused_orders, "order")
     ));
+    if let Some((max_ns, lost_pct)) = report.jitter_floor.max_ns.zip(report.jitter_floor.lost_pct) {
+        text.push_str(&format!(
+            "\n jitter floor: before the start the machine took {lost_pct:.2} % of a hot CPU from a thread that only read \
+             the clock, {} at the longest",
+            duration(max_ns)
+        ));
+    }
     text
 }
 
@@ -192,9 +199,11 @@ mod tests {
         let mut report = Report { wait_strategy: "yield".to_owned(), ..Report::default() };
         report.tick_to_order_ns.p50 = Some(30_000);
         report.anchor_ns.before = Some(100);
+        report.jitter_floor = super::super::report::JitterFloor { max_ns: Some(4_000_000), lost_pct: Some(33.3) };
         let good = text(&report.clone().sealed());
         assert!(good.ends_with("verdict: ok, every count agrees to the unit"), "{good}");
         assert!(good.contains("tick to order p50 is 300 of those"), "{good}");
+        assert!(good.contains("the machine took 33.30 % of a hot CPU"), "{good}");
         report.differences.push("ring control: 2 published, 1 captured + 0 in gap records".to_owned());
         let bad = text(&report.sealed());
         assert!(bad.contains("verdict: 1 difference\n - ring control"), "{bad}");

@@ -4,6 +4,7 @@ use super::counts::RingCount;
 use super::latency::{Figures, Samples};
 use super::verdict::Equation;
 use crate::output::SCHEMA_VERSION;
+use benches::jitter::Jitter;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -46,6 +47,8 @@ pub struct Report {
     pub anchor_ns: Anchor,
     /// Time that the hypervisor took, in percent of all processor time.
     pub cpu_steal_pct: Option<f64>,
+    /// What the machine took from the hot CPUs just before the start, told or not: beyond it no latency is ours.
+    pub jitter_floor: JitterFloor,
     /// Allocations after start, by process.
     pub allocations_after_start: BTreeMap<String, u64>,
     /// How hot processes waited.
@@ -165,6 +168,29 @@ pub struct Anchor {
     pub after: Option<u64>,
 }
 
+/// Interruptions of threads that only read the clock, one on each hot CPU at the same time, of the worst CPU; `None` where
+/// it could not be watched.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct JitterFloor {
+    /// The longest, in nanoseconds.
+    pub max_ns: Option<u64>,
+    /// Time lost in them, in percent of the time, to a hundredth.
+    pub lost_pct: Option<f64>,
+}
+
+impl JitterFloor {
+    /// The worst of the CPUs.
+    #[must_use]
+    pub fn of(floors: &[Jitter]) -> Self {
+        let lost = |jitter: &Jitter| jitter.lost_ns * 10_000 / jitter.watched_ns.max(1);
+        let hundredths = floors.iter().map(lost).max();
+        Self {
+            max_ns: floors.iter().map(|jitter| jitter.max_ns).max(),
+            lost_pct: hundredths.map(|hundredths| hundredths as f64 / 100.0),
+        }
+    }
+}
+
 /// A process.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Process {
@@ -270,6 +296,8 @@ mod tests {
         "anchor_ns.before",
         "anchor_ns.after",
         "cpu_steal_pct",
+        "jitter_floor.max_ns",
+        "jitter_floor.lost_pct",
         "allocations_after_start",
         "wait_strategy",
         "placement",

@@ -5,7 +5,7 @@ use super::counts::{self, Counts, FeedCounts, JournalPositions, StrategyCounts, 
 use super::follow::Follow;
 use super::held::Held;
 use super::host::{self, Base};
-use super::machine::{CpuTime, backing};
+use super::machine::{CpuTime, backing, jitter_floor};
 use super::market::{INSTRUMENTS_MAX, Market};
 use super::progress::{Progress, Snapshot};
 use super::report::{self, Report};
@@ -70,6 +70,7 @@ pub struct Running {
     progress: Progress,
     anchor_before: Option<u64>,
     cpu_before: Option<CpuTime>,
+    jitter_floor: report::JitterFloor,
     seconds: u64,
 }
 
@@ -95,6 +96,8 @@ impl Running {
         let lock = prepare(&instance)?;
         let of_file = arguments.itch.as_deref().map(|path| scanned(path, arguments)).transpose()?;
         let anchor_before = anchor_ns();
+        let jitter_floor =
+            placement::plan(&base.file).map_or_else(|_| Default::default(), |plan| jitter_floor(&plan.cores));
         let (venue, listening) =
             Venue::start(&venue_arguments(arguments, &base.file), &instance.log().join("venue.log"))?;
         let market = match of_file {
@@ -122,6 +125,7 @@ impl Running {
             progress,
             anchor_before,
             cpu_before,
+            jitter_floor,
             seconds: 0,
         };
         launch::wait_until_running(&running.instance, &mut running.supervisor, START)?;
@@ -353,6 +357,7 @@ impl Running {
             latencies: books.latencies(),
             anchor_ns: report::Anchor { before: self.anchor_before, after: anchor_ns() },
             cpu_steal_pct: steal,
+            jitter_floor: self.jitter_floor.clone(),
             allocations_after_start: rows
                 .iter()
                 .map(|row| (row.name(), row.status.allocations_after_start()))

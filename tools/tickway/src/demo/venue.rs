@@ -11,6 +11,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::str::FromStr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -32,6 +33,14 @@ pub struct Venue {
     log: PathBuf,
 }
 
+/// Terms of the venue's, read as it reads them, before anything is started; they are handed on as they were given.
+///
+/// # Errors
+/// As the venue says it.
+pub fn terms<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<String, String> {
+    text.parse::<T>().map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
 /// What a scan of an ITCH file finds, as the venue prints it.
 ///
 /// # Errors
@@ -49,10 +58,9 @@ pub fn scan(file: &Path) -> Result<Value, Failure> {
     serde_json::from_slice(&run.stdout).map_err(|error| not_json(&error.to_string()))
 }
 
-/// What a venue that ended said: its last line, or the first of a usage error, whose last only points to the help.
+/// What a venue that ended said: its last line.
 fn last_word(text: &str) -> Option<&str> {
-    let usage = text.lines().find_map(|line| line.strip_prefix("error: "));
-    usage.or_else(|| text.lines().last()).map(|line| line.trim_start_matches("exchange-sim: "))
+    text.lines().last().map(|line| line.trim_start_matches("exchange-sim: "))
 }
 
 fn not_json(what: &str) -> Failure {

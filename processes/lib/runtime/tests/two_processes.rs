@@ -1,15 +1,15 @@
-//! Two processes over one mapped file: the writer is killed at random moments, a second one takes over, and the reader
+//! A ring between two processes over one region: the writer is killed at random moments, a second one takes over, and the reader
 //! checks that no message is false, torn, doubled or lost.
 //!
 //! The test binary starts itself again as the writer: the test `writer_process` does nothing unless it was told to.
-#![cfg(not(loom))]
+#![forbid(unsafe_code)]
 
+use runtime::mmap::{Access, MODE_PRIVATE, create_region, map_region};
 use shm_layout::ring::sync::{Ordering, SharedWords};
 use shm_layout::ring::{Full, Gate, Lapped, RingReader, RingWriter, Start, ring_words};
-use std::fs::{File, OpenOptions};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use tempfile::TempDir;
 
 const SLOTS: usize = 256;
 const RING: usize = ring_words(8, SLOTS);
@@ -21,15 +21,9 @@ const WORDS: usize = STOP + 16;
 /// Tells the re-executed test binary to be a writer: `path seed incarnation gated|open`.
 const WRITER: &str = "TICKWAY_TEST_RING_WRITER";
 
-/// Maps the whole file as shared words.
-#[allow(unsafe_code)]
-fn map(file: &File) -> SharedWords {
-    let map = memmap2::MmapRaw::map_raw(file).expect("the file can be mapped");
-    let first = map.as_ptr().cast::<u64>();
-    assert!(map.len() >= WORDS * 8);
-    // SAFETY: a mapping is page aligned, WORDS words long (just checked) and writable; it lives as long as `map`, its
-    // owner here. The file is only ever reached through such views, in this process and the other.
-    unsafe { SharedWords::from_raw(first, WORDS, true, Arc::new(map)) }
+/// Maps the whole region, writable.
+fn map(path: &Path) -> SharedWords {
+    map_region(path, Access::ReadWrite, Some(WORDS as u64 * 8)).expect("the region can be mapped").words
 }
 
 fn next_random(state: &mut u64) -> u64 {
@@ -53,8 +47,7 @@ fn writer_process() {
     let mut parts = order.split(' ');
     let mut part = || parts.next().expect("four parts");
     let (path, seed, incarnation, gated) = (part(), part(), part(), part() == "gated");
-    let file = OpenOptions::new().read(true).write(true).open(path).expect("the ring's file");
-    let words = map(&file);
+    let words = map(Path::new(path));
     let mut random = seed.parse::<u64>().expect("a seed") | 1;
     let incarnation = incarnation.parse().expect("an incarnation");
     let mut writer = RingWriter::<7>::attach(words.slice(0, RING), SLOTS).expect("honest remains");
@@ -71,24 +64,6 @@ fn writer_process() {
             }
             Err(Full) => std::thread::yield_now(),
         }
-    }
-}
-
-/// A file that is removed when the test ends.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> (Self, SharedWords) {
-        let path = std::env::temp_dir().join(format!("tickway-{name}-{}", std::process::id()));
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).expect("a scratch file");
-        file.set_len(WORDS as u64 * 8).expect("room for the ring");
-        (Self(path), map(&file))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
     }
 }
 
@@ -136,7 +111,10 @@ impl Found {
 
 /// Kills `writers` writers in a row at random moments, lets one more stop by itself, and reads all the while.
 fn run(mode: &str, writers: u64, seed: u64) -> Found {
-    let (scratch, words) = Scratch::new(&format!("ring-{mode}-{seed}"));
+    let scratch = TempDir::new().expect("a scratch folder");
+    let path = scratch.path().join("ring");
+    create_region(&path, WORDS as u64 * 8, MODE_PRIVATE).expect("room for the ring");
+    let words = map(&path);
     drop(RingWriter::<7>::create(words.slice(0, RING), SLOTS).expect("zeroed words"));
     let mut reader =
         RingReader::<7>::attach(words.slice(0, RING).read_only(), SLOTS, Start::Oldest).expect("geometry fits");
@@ -146,7 +124,7 @@ fn run(mode: &str, writers: u64, seed: u64) -> Found {
     let mut random = seed | 1;
     let mut found = Found::default();
     for incarnation in 1..=writers + 1 {
-        let mut child = start_writer(&scratch.0, seed + incarnation, incarnation, mode);
+        let mut child = start_writer(&path, seed + incarnation, incarnation, mode);
         // Alive and writing before the random moment is awaited.
         while found.incarnation < incarnation {
             found.poll(&mut reader, &mut random);
