@@ -7,7 +7,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 report() {
   cat <<JSON
 {"schema_version":1,"verdict":"differences","differences":["$1 failed: see standard error"],"equations":[],"seconds":null,\
-"market":{"source":null,"messages":null,"by_type":{},"injected":{"malformed":null,"dropped":null,"duplicated":null}},\
+"market":{"source":null,"messages":null,"by_type":{},"itch_file":null,"injected":{"malformed":null,"dropped":null,"duplicated":null}},\
 "feed":{"received":null,"gaps":null,"recovered":null,"duplicates":null,"malformed":{},"integrity_faults":{}},\
 "orders":{"sent":null,"accepted":null,"rejected_by_risk":null,"rejected":null,"cancelled":null,"replaced":null},\
 "fills":{"count":null,"quantity":null},"positions":[],\

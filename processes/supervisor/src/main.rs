@@ -45,6 +45,9 @@ struct RunArguments {
     /// Leave the regions after the stop, to be read.
     #[arg(long)]
     keep_regions: bool,
+    /// Stop in order when the process of this number, which started this one, ends; and then remove the regions.
+    #[arg(long, value_name = "PID")]
+    parent: Option<i32>,
 }
 
 #[derive(Parser)]
@@ -116,6 +119,16 @@ fn run_foreground(arguments: &RunArguments) -> ExitCode {
     if let Err(error) = runtime::scheduler::become_cold() {
         tracing::warn!("{error}");
     }
+    if arguments.parent.is_some() {
+        let asked = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGTERM);
+        if let Err(error) = asked {
+            return fail(71, &format!("cannot follow the process that started this one: {error}"));
+        }
+        // It may have ended before that.
+        if is_orphan(arguments.parent) {
+            return fail(69, "the process that started this one has ended");
+        }
+    }
     let (mut shell, status) = match start(&options) {
         Ok(started) => started,
         Err(StartError { code, error }) => return fail(code, &format!("{error:#}")),
@@ -131,7 +144,12 @@ fn run_foreground(arguments: &RunArguments) -> ExitCode {
     let around = RunLoop { clock: shell.clock(), status, wait };
     run(&mut shell, &around);
     around.status.set_state(ProcessState::Stopped);
-    end(&shell, arguments.keep_regions)
+    end(&shell, arguments.keep_regions && !is_orphan(arguments.parent))
+}
+
+/// Whether the process that this one was to end with has ended.
+fn is_orphan(parent: Option<i32>) -> bool {
+    parent.is_some_and(|parent| nix::unistd::getppid().as_raw() != parent)
 }
 
 /// Removes what the instance leaves, where it may be removed.

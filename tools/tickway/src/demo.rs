@@ -135,7 +135,7 @@ impl Arguments {
         match outcome {
             Ok(report) => {
                 if self.json {
-                    print_once(&report)?;
+                    print_once(&serde_json::to_string(&report).expect("a report of plain values is JSON"))?;
                 } else {
                     output::line(&prose::text(&report))?;
                 }
@@ -151,15 +151,15 @@ impl Arguments {
 
 /// The object of a demo that came to no report. Nothing without `--json`: the line on standard error says it.
 pub fn print_failure(json: bool, failure: &Failure) -> Result<(), Failure> {
-    if json { print_once(&Report::failed(&failure.message)) } else { Ok(()) }
+    if json { print_once(&Report::failed(&failure.message).to_string()) } else { Ok(()) }
 }
 
 /// Prints the report unless one was printed before: standard output holds exactly one object.
-fn print_once(report: &Report) -> Result<(), Failure> {
+fn print_once(object: &str) -> Result<(), Failure> {
     static PRINTED: std::sync::Once = std::sync::Once::new();
     let mut printed = Ok(());
     PRINTED.call_once(|| {
-        printed = output::line(&serde_json::to_string(report).expect("a report of plain values is JSON"));
+        printed = output::line(object);
     });
     printed
 }

@@ -24,6 +24,8 @@ pub const IO_ERROR: u8 = 74;
 pub const NO_PERMISSION: u8 = 77;
 /// EX_CONFIG: the host file is not sound.
 pub const CONFIG: u8 = 78;
+/// Ended by SIGINT, as a shell says it: 128 + 2.
+pub const INTERRUPTED: u8 = 130;
 
 /// What a command found: exit code 0 or 1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

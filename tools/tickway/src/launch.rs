@@ -1,6 +1,6 @@
 //! Starts a supervisor, waits until its processes run, and ends it for sure.
 
-use crate::failure::{Failure, UNAVAILABLE};
+use crate::failure::{Failure, INTERRUPTED, UNAVAILABLE};
 use crate::place::{DATA_LINK, Place};
 use crate::regions::Regions;
 use crate::roster;
@@ -85,7 +85,10 @@ pub fn wait_until_running(instance: &Instance, supervisor: &mut Child, patience:
         if missing.is_empty() {
             return Ok(());
         }
-        if waited >= patience || runtime::signal::stop_requested() {
+        if runtime::signal::stop_requested() {
+            return Err(Failure::new(INTERRUPTED, "interrupted before every process ran", "start it again"));
+        }
+        if waited >= patience {
             let what = format!("not running after {} ms: {}", waited.as_millis(), missing.join(", "));
             return Err(Failure::new(UNAVAILABLE, what, format!("their logs are in {}", instance.log().display())));
         }
@@ -125,8 +128,14 @@ fn not_running(instance: &Instance) -> Result<Vec<String>, Failure> {
 fn cause(supervisor_log: &Path) -> Option<String> {
     let text = std::fs::read_to_string(supervisor_log).ok()?;
     let (before, _) = text.rsplit_once("the start failed")?;
+    let of = |line: &str, how: &str| Some(line.split_once(how)?.0.rsplit(' ').next()?.to_owned());
+    // The first to be killed: what follows is killed because of it.
+    let late = before.lines().find(|line| line.contains("it did not start in time"));
+    if let Some(name) = late.and_then(|line| of(line, ": killed: ")) {
+        return Some(format!("{name} did not start in time"));
+    }
     let line = before.lines().rev().find(|line| line.contains(": ended: "))?;
-    let name = line.split_once(": ended: ")?.0.rsplit(' ').next()?;
+    let name = of(line, ": ended: ")?;
     let log = supervisor_log.with_file_name(format!("{}.log", name.replace('/', ".")));
     let text = std::fs::read_to_string(log).ok()?;
     let words = text.lines().rev().find(|line| !line.trim().is_empty())?;

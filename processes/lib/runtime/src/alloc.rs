@@ -95,11 +95,10 @@ unsafe impl GlobalAlloc for CountingAllocator {
         // SAFETY: as in `alloc`.
         let moved = unsafe { self.alloc(new) };
         if !moved.is_null() {
-            // SAFETY: both blocks have that many bytes and are apart; the old one came from `alloc` under this layout.
-            unsafe {
-                block.copy_to_nonoverlapping(moved, layout.size().min(new_bytes));
-                self.dealloc(block, layout);
-            }
+            // SAFETY: both blocks have that many bytes and are apart.
+            unsafe { block.copy_to_nonoverlapping(moved, layout.size().min(new_bytes)) };
+            // SAFETY: the old block came from `alloc` under this layout, and the caller has given it up.
+            unsafe { self.dealloc(block, layout) };
         }
         moved
     }

@@ -9,7 +9,6 @@ use nix::unistd::Pid;
 use runtime::child::{Pidfd, ProcessId};
 use runtime::instance::{Instance, remove_dead_locks};
 use runtime::{control_page, ports};
-use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -17,10 +16,10 @@ use std::time::Duration;
 struct Left {
     venue: Option<ProcessId>,
     supervisor: Option<(ProcessId, Instance)>,
-    regions: Option<PathBuf>,
+    directory: Option<Instance>,
 }
 
-static LEFT: Mutex<Left> = Mutex::new(Left { venue: None, supervisor: None, regions: None });
+static LEFT: Mutex<Left> = Mutex::new(Left { venue: None, supervisor: None, directory: None });
 
 fn left() -> std::sync::MutexGuard<'static, Left> {
     LEFT.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -31,9 +30,9 @@ pub fn remember_venue(id: ProcessId) {
     left().venue = Some(id);
 }
 
-/// Notes a directory of regions that was made; only an empty one is ever removed.
-pub fn remember_directory(regions: &Path) {
-    left().regions = Some(regions.to_owned());
+/// Notes the instance whose lock and directory of regions are made; only an empty directory is ever removed.
+pub fn remember_directory(instance: &Instance) {
+    left().directory = Some(instance.clone());
 }
 
 /// Notes the supervisor and what it makes.
@@ -50,9 +49,10 @@ pub fn sweep() {
     if let Some((id, instance)) = left.supervisor.take() {
         sweep_instance(id, &instance);
     }
-    if let Some(regions) = left.regions.take() {
+    if let Some(instance) = left.directory.take() {
         // Not empty: another demo's of this name.
-        let _ = std::fs::remove_dir(regions);
+        let _ = std::fs::remove_dir(instance.regions());
+        remove_dead_locks(&instance);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The independent counts that the verdict compares: the venue's, the processes' and the recorder's.
 
 use super::books::Books;
+use super::report::ItchFile;
 use crate::failure::{DATA_ERROR, Failure};
 use crate::regions::Regions;
 use crate::roster::ProcessRow;
@@ -16,6 +17,8 @@ use std::path::Path;
 pub struct VenueCounts {
     /// ITCH messages published.
     pub messages: u64,
+    /// How far the file was played, if the market is one.
+    pub itch_file: Option<ItchFile>,
     /// The same by type.
     pub by_type: BTreeMap<String, u64>,
     /// NewOrders read.
@@ -58,6 +61,7 @@ impl VenueCounts {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         Self {
             messages: number(&itch["messages"]),
+            itch_file: serde_json::from_value(account["itch_file"].clone()).ok(),
             by_type: by_type.map(|(letter, count)| (letter.clone(), number(count))).collect(),
             received_new: number(&orders["received_new"]),
             new_orders: new_orders.map(|row| (number(&row["user_ref_num"]) as u32, text(&row["cl_ord_id"]))).collect(),

@@ -34,7 +34,17 @@ fn printed(table: &Table) -> String {
 
 fn headline(report: &Report) -> String {
     let (source, messages) = (&report.market.source, report.market.messages);
-    format!("Tickway demo: {} in {} s ({source})", count(messages, "market message"), report.seconds)
+    let line = format!("Tickway demo: {} in {} s ({source})", count(messages, "market message"), report.seconds);
+    match &report.market.itch_file {
+        Some(file) if file.played < file.total => format!(
+            "{line}\nthe file was too long: played {} of {} messages, {} of {} s of its time; raise --seconds or --pace",
+            file.played,
+            file.total,
+            file.played_ns / 1_000_000_000,
+            file.total_ns / 1_000_000_000
+        ),
+        _ => line,
+    }
 }
 
 fn equations(report: &Report) -> String {

@@ -5,7 +5,8 @@ use super::latency::{Figures, Samples};
 use super::verdict::Equation;
 use crate::output::SCHEMA_VERSION;
 use benches::jitter::Jitter;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -76,8 +77,23 @@ pub struct Market {
     pub messages: u64,
     /// The same by type.
     pub by_type: BTreeMap<String, u64>,
+    /// How far a file was played; `None` for a simulated market.
+    pub itch_file: Option<ItchFile>,
     /// Faults that the venue put into its feed.
     pub injected: super::counts::Injected,
+}
+
+/// How far an ITCH file was played.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ItchFile {
+    /// Messages played.
+    pub played: u64,
+    /// Messages that it holds.
+    pub total: u64,
+    /// Time of the file that was played, in nanoseconds from its first message.
+    pub played_ns: u64,
+    /// From its first message to its last.
+    pub total_ns: u64,
 }
 
 /// The feed.
@@ -244,10 +260,15 @@ pub struct Paths {
 }
 
 impl Report {
-    /// The report of a demo that came to none.
+    /// The report of a demo that came to none: every key, and what is not known is null, not 0.
     #[must_use]
-    pub fn failed(why: &str) -> Self {
-        Self { differences: vec![why.to_owned()], ..Self::default() }.sealed()
+    pub fn failed(why: &str) -> Value {
+        let report = Self { differences: vec![why.to_owned()], ..Self::default() }.sealed();
+        let mut object = serde_json::to_value(report).expect("a report of plain values is JSON");
+        let known = ["schema_version", "verdict", "differences"];
+        let parts = object.as_object_mut().into_iter().flatten();
+        parts.filter(|(key, _)| !known.contains(&key.as_str())).for_each(|(_, part)| forget(part));
+        object
     }
 
     /// With version and verdict set by the differences.
@@ -258,10 +279,18 @@ impl Report {
     }
 }
 
+/// Makes every value null and leaves the keys.
+fn forget(part: &mut Value) {
+    match part {
+        Value::Object(map) => map.values_mut().for_each(forget),
+        Value::Array(_) => {}
+        value => *value = Value::Null,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
 
     /// The keys that the report promises, as paths.
     const PROMISED: &[&str] = &[
@@ -320,7 +349,7 @@ mod tests {
 
     #[test]
     fn every_promised_key_is_there_also_on_failure() {
-        let value = serde_json::to_value(Report::failed("the build failed")).unwrap();
+        let value = Report::failed("the build failed");
         assert_eq!(lacks(&value), Vec::<&str>::new());
         assert_eq!(value["verdict"], "differences");
         assert_eq!(value["differences"][0], "the build failed");
@@ -344,9 +373,14 @@ mod tests {
         let json = script.split("<<JSON\n").nth(1).and_then(|rest| rest.split("\nJSON\n").next()).unwrap();
         let printed: Value = serde_json::from_str(&json.replace("\\\n", "").replace("$1", "the build")).unwrap();
         let (mut own, mut scripts) = (Vec::new(), Vec::new());
-        paths(&serde_json::to_value(Report::failed("it failed")).unwrap(), "", &mut own);
+        paths(&Report::failed("it failed"), "", &mut own);
         paths(&printed, "", &mut scripts);
         assert_eq!(scripts, own);
+        let but_why = |mut object: Value| {
+            object["differences"] = Value::Null;
+            object
+        };
+        assert_eq!(but_why(printed.clone()), but_why(Report::failed("it failed")), "nothing is known but what failed");
         assert_eq!(printed["verdict"], "differences");
         assert!(printed["differences"][0].as_str().unwrap().starts_with("the build failed"));
     }

@@ -11,7 +11,7 @@ use super::progress::{Progress, Snapshot};
 use super::report::{self, Report};
 use super::venue::Venue;
 use super::{Arguments, cleanup, quiesce, verdict};
-use crate::failure::{Failure, UNAVAILABLE};
+use crate::failure::{DATA_ERROR, Failure, UNAVAILABLE};
 use crate::launch;
 use crate::ledger::{self, JournalFiles};
 use crate::regions::Regions;
@@ -24,8 +24,8 @@ use runtime::clock::monotonic_ns;
 use runtime::config::HostFile;
 use runtime::instance::{Instance, InstanceLock};
 use runtime::kill_file;
-use runtime::placement;
 use runtime::signal::stop_requested;
+use runtime::{control_page, placement, ports};
 use shm_layout::kill_page::Engager;
 use shm_layout::topology::Counts as RoleCounts;
 use shm_layout::types::{RejectReason, Role};
@@ -93,8 +93,9 @@ impl Running {
         let instance = Instance::of(&base.file);
         BINARIES.iter().try_for_each(|name| binary_path(name).map(|_| ()))?;
         instance.check_data_space(supervisor::config::journal_bytes(&base.file)?)?;
-        let lock = prepare(&instance)?;
+        // Before the last demo's data goes: a wrong file costs nothing.
         let of_file = arguments.itch.as_deref().map(|path| scanned(path, arguments)).transpose()?;
+        let lock = prepare(&instance)?;
         let anchor_before = anchor_ns();
         let jitter_floor =
             placement::plan(&base.file).map_or_else(|_| Default::default(), |plan| jitter_floor(&plan.cores));
@@ -111,7 +112,8 @@ impl Running {
         }
         // From here on the supervisor holds the lock.
         drop(lock);
-        let supervisor = launch::start(&instance, &files[0], &["--keep-regions"])?;
+        let own = std::process::id().to_string();
+        let supervisor = launch::start(&instance, &files[0], &["--keep-regions", "--parent", &own])?;
         cleanup::remember_supervisor(supervisor.id(), &instance);
         let (progress, cpu_before) = (Progress::new(arguments.seconds), CpuTime::now());
         let mut running = Self {
@@ -328,6 +330,7 @@ impl Running {
             market: report::Market {
                 source: self.market.source.clone(),
                 messages: venue.messages,
+                itch_file: venue.itch_file.clone(),
                 by_type: venue.by_type.clone(),
                 injected: venue.injected,
             },
@@ -416,6 +419,11 @@ fn add_positions(sum: &mut JournalPositions, ledger: &ledger::Ledger, file: &Hos
 
 fn scanned(path: &Path, arguments: &Arguments) -> Result<Market, Failure> {
     eprintln!("demo: scanning {}", path.display());
+    let metadata = std::fs::metadata(path).map_err(|error| Failure::file("open", path, &error))?;
+    if !metadata.is_file() {
+        let what = format!("{}: not a file", path.display());
+        return Err(Failure::new(DATA_ERROR, what, "name a Nasdaq ITCH 5.0 BinaryFILE"));
+    }
     std::fs::File::open(path).map_err(|error| Failure::file("open", path, &error))?;
     Market::of_file(path, arguments.symbols.map_or(INSTRUMENTS_MAX, usize::from))
 }
@@ -433,9 +441,13 @@ fn prepare(instance: &Instance) -> Result<InstanceLock, Failure> {
     if !is_empty && !marker.exists() {
         return refuse(format!("{} holds files that no demo made", data.display()), "name another --data");
     }
-    cleanup::remember_directory(instance.regions());
+    cleanup::remember_directory(instance);
     instance.create_directories(0)?;
     let lock = InstanceLock::take(instance)?;
+    // A demo that was killed whole: with its data its regions go, tails too, whose records would miss their files.
+    launch::kill(instance, None);
+    control_page::remove(instance)?;
+    ports::remove_regions(instance)?;
     for path in paths().map_err(|error| Failure::file("list", data, &error))?.filter(not_lock) {
         let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
         removed.map_err(|error| Failure::file("remove", &path, &error))?;

@@ -3,7 +3,7 @@
 //! It ends with its standard input, so it cannot outlive the demo.
 
 use super::cleanup;
-use crate::failure::{Failure, SOFTWARE, UNAVAILABLE};
+use crate::failure::{Failure, INTERRUPTED, SOFTWARE, UNAVAILABLE};
 use runtime::child::{ProcessId, binary_path, start_time};
 use serde_json::Value;
 use std::fs::File;
@@ -21,6 +21,8 @@ const FIRST: Duration = Duration::from_secs(600);
 const ANSWER: Duration = Duration::from_secs(10);
 /// Looks at whether it has ended, before it is killed.
 const DROP_LOOKS: u32 = 200;
+/// Nap between two looks at a scan.
+const SCAN_NAP: Duration = Duration::from_millis(20);
 /// Nap between two of them.
 const DROP_NAP: Duration = Duration::from_millis(10);
 
@@ -49,7 +51,21 @@ pub fn scan(file: &Path) -> Result<Value, Failure> {
     let binary = binary_path("exchange-sim")?;
     let mut command = Command::new(&binary);
     command.arg("--itch").arg(file).arg("--scan").stdin(Stdio::null()).process_group(0);
-    let run = command.output().map_err(|error| Failure::file("run", &binary, &error))?;
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let child = child.map_err(|error| Failure::file("run", &binary, &error))?;
+    let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+    let waiting = std::thread::spawn(move || child.wait_with_output());
+    while !waiting.is_finished() {
+        if runtime::signal::stop_requested() {
+            // Not reaped before `waiting` is joined: the number is still its own.
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+            let _ = waiting.join();
+            return Err(Failure::new(INTERRUPTED, "interrupted while the file was scanned", "start it again"));
+        }
+        std::thread::sleep(SCAN_NAP);
+    }
+    let run = waiting.join().unwrap_or_else(|_| Err(std::io::Error::other("its reader panicked")));
+    let run = run.map_err(|error| Failure::file("run", &binary, &error))?;
     if !run.status.success() {
         let words = String::from_utf8_lossy(&run.stderr);
         let word = last_word(&words).unwrap_or("the scan failed");

@@ -127,8 +127,9 @@ impl Gateway {
             if let Some(how) = self.echo(kill, generation) {
                 return confirmation(how, Some(elapsed_ns()));
             }
+            // Not by this hand: nobody says what it had sent, and nobody is left to cancel at the venue.
             if pidfd.is_dead() {
-                return confirmation(How::Killed, Some(elapsed_ns()));
+                return confirmation(How::Unconfirmed, None);
             }
             if u128::from(elapsed_ns()) > patience.as_nanos() {
                 break;
