@@ -1,6 +1,7 @@
 //! Signals: SIGINT and SIGTERM ask for an orderly stop; a closed pipe and a file-size limit are error returns, not deaths.
 //!
-//! PR_SET_PDEATHSIG is never set: traders survive their supervisor.
+//! No process of an instance is set to die with its parent (PR_SET_PDEATHSIG): traders survive their supervisor. Only the
+//! supervisor of a demo is told, by SIGTERM, when the demo has ended.
 
 use crate::error::RuntimeError;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
@@ -22,7 +23,12 @@ pub fn install() -> Result<(), RuntimeError> {
     set(Signal::SIGINT, SigHandler::Handler(on_stop))?;
     set(Signal::SIGTERM, SigHandler::Handler(on_stop))?;
     set(Signal::SIGPIPE, SigHandler::SigIgn)?;
-    ignore_file_size_limit()
+    ignore_file_size_limit()?;
+    // A parent that takes its own signals in a thread has blocked them, and a child inherits that.
+    let mut stops = SigSet::empty();
+    [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().for_each(|signal| stops.add(signal));
+    let unblocked = stops.thread_unblock();
+    unblocked.map_err(|error| RuntimeError::system("unblock SIGTERM", error.into(), "see the kernel's log (dmesg)"))
 }
 
 /// Makes a limit on the size of files (`ulimit -f`) an error of the write that meets it, here and in every child: by default
@@ -60,7 +66,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sigterm_asks_for_a_stop_and_sigpipe_is_survived() {
+    fn sigterm_asks_for_a_stop_also_where_it_was_blocked_and_sigpipe_is_survived() {
+        let mut inherited = SigSet::empty();
+        inherited.add(Signal::SIGTERM);
+        inherited.thread_block().unwrap();
         install().unwrap();
         nix::sys::signal::raise(Signal::SIGPIPE).unwrap();
         nix::sys::signal::raise(Signal::SIGXFSZ).unwrap();

@@ -55,7 +55,7 @@ fn an_interrupt_brings_it_to_rest_early() {
 }
 
 #[test]
-fn after_its_own_sigkill_the_venue_ends_and_the_next_demo_takes_over() {
+fn after_its_own_sigkill_everything_ends_in_order_and_the_next_demo_takes_over() {
     let bench = Bench::new("orphan");
     let mut demo = bench.demo(60, &[]);
     demo.wait_second(2);
@@ -64,11 +64,49 @@ fn after_its_own_sigkill_the_venue_ends_and_the_next_demo_takes_over() {
     demo.signal(Signal::SIGKILL);
     assert_eq!(demo.wait().code, None);
     bench.wait_until("the venue ends with its standard input", || system::processes_naming(&port).is_empty());
-    let status = bench.status().expect("the instance outlived the demo");
-    assert_eq!(status["live"], true);
-    let down = bench.about(&["down"]);
-    assert_eq!(down.code, Some(0), "{}", down.stderr);
-    assert_eq!(bench.left().processes, []);
+    bench.wait_until("the supervisor ends with the demo", || bench.left().processes.is_empty());
     report::good(&bench.demo(3, &[]).wait());
     bench.expect_nothing_left();
+}
+
+#[test]
+fn of_a_demo_that_was_killed_whole_the_next_one_takes_over() {
+    let bench = Bench::new("whole");
+    let mut demo = bench.demo(60, &[]);
+    demo.wait_second(2);
+    demo.signal(Signal::SIGKILL);
+    // The supervisor first: it would restart the others, or end in order.
+    for role in ["supervisor", "execution-gateway", "feed-handler", "strategy", "risk"] {
+        bench.signal(role, Signal::SIGKILL);
+    }
+    assert_eq!(demo.wait().code, None);
+    // The recorder lives on: the next demo ends it, and takes neither tail nor regions of the dead.
+    report::good(&bench.demo(3, &[]).wait());
+    bench.expect_nothing_left();
+}
+
+#[test]
+fn a_closed_terminal_leaves_nothing_running() {
+    let bench = Bench::new("hang-up");
+    let mut demo = bench.demo(60, &[]);
+    demo.wait_second(2);
+    demo.signal(Signal::SIGHUP);
+    report::good(&demo.wait());
+    bench.expect_nothing_left();
+}
+
+#[test]
+fn a_second_interrupt_at_once_leaves_nothing() {
+    let bench = Bench::new("twice");
+    for pause_ms in [0, 30, 80, 300] {
+        let demo = bench.demo(60, &[]);
+        // Once its handlers are there.
+        std::thread::sleep(std::time::Duration::from_millis(50 + pause_ms));
+        demo.signal(Signal::SIGINT);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        demo.signal(Signal::SIGINT);
+        let run = demo.wait();
+        assert!(matches!(run.code, Some(130) | None), "{run:#?}");
+        bench.expect_nothing_left();
+    }
 }

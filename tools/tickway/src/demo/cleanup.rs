@@ -7,8 +7,9 @@ use crate::place::DATA_LINK;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use runtime::child::{Pidfd, ProcessId};
-use runtime::instance::{Instance, remove_dead_locks};
+use runtime::instance::{Instance, InstanceLock, remove_dead_locks};
 use runtime::{control_page, ports};
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -16,10 +17,11 @@ use std::time::Duration;
 struct Left {
     venue: Option<ProcessId>,
     supervisor: Option<(ProcessId, Instance)>,
-    directory: Option<Instance>,
+    regions: Option<PathBuf>,
+    lock: Option<InstanceLock>,
 }
 
-static LEFT: Mutex<Left> = Mutex::new(Left { venue: None, supervisor: None, directory: None });
+static LEFT: Mutex<Left> = Mutex::new(Left { venue: None, supervisor: None, regions: None, lock: None });
 
 fn left() -> std::sync::MutexGuard<'static, Left> {
     LEFT.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -30,9 +32,19 @@ pub fn remember_venue(id: ProcessId) {
     left().venue = Some(id);
 }
 
-/// Notes the instance whose lock and directory of regions are made; only an empty directory is ever removed.
-pub fn remember_directory(instance: &Instance) {
-    left().directory = Some(instance.clone());
+/// Notes a directory of regions that was made; only an empty one is ever removed.
+pub fn remember_directory(regions: &Path) {
+    left().regions = Some(regions.to_owned());
+}
+
+/// Holds the instance's lock, until it is given up or swept.
+pub fn hold(lock: InstanceLock) {
+    left().lock = Some(lock);
+}
+
+/// Gives the lock up: to a supervisor that takes it next.
+pub fn give_lock_up() {
+    left().lock = None;
 }
 
 /// Notes the supervisor and what it makes.
@@ -49,10 +61,10 @@ pub fn sweep() {
     if let Some((id, instance)) = left.supervisor.take() {
         sweep_instance(id, &instance);
     }
-    if let Some(instance) = left.directory.take() {
+    left.lock = None;
+    if let Some(regions) = left.regions.take() {
         // Not empty: another demo's of this name.
-        let _ = std::fs::remove_dir(instance.regions());
-        remove_dead_locks(&instance);
+        let _ = std::fs::remove_dir(regions);
     }
 }
 

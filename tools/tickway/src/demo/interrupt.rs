@@ -1,7 +1,8 @@
 //! Ctrl-C: the first asks for an orderly end, the second ends everything at once. So does a terminal that is closed, unless
 //! its hang-up was to be ignored (`nohup`).
 //!
-//! SIGINT, SIGTERM and SIGHUP are blocked in every thread and taken by one of their own; children start with an empty mask.
+//! SIGINT, SIGTERM and SIGHUP are blocked in every thread and taken by one of their own; children unblock them
+//! (`runtime::signal::install`).
 
 use crate::failure::{Failure, OS_ERROR};
 use nix::sys::signal::{SigSet, Signal};

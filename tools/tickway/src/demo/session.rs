@@ -95,7 +95,7 @@ impl Running {
         instance.check_data_space(supervisor::config::journal_bytes(&base.file)?)?;
         // Before the last demo's data goes: a wrong file costs nothing.
         let of_file = arguments.itch.as_deref().map(|path| scanned(path, arguments)).transpose()?;
-        let lock = prepare(&instance)?;
+        prepare(&instance)?;
         let anchor_before = anchor_ns();
         let jitter_floor =
             placement::plan(&base.file).map_or_else(|_| Default::default(), |plan| jitter_floor(&plan.cores));
@@ -111,7 +111,7 @@ impl Running {
             eprintln!("demo: wrote {}", path.display());
         }
         // From here on the supervisor holds the lock.
-        drop(lock);
+        cleanup::give_lock_up();
         let own = std::process::id().to_string();
         let supervisor = launch::start(&instance, &files[0], &["--keep-regions", "--parent", &own])?;
         cleanup::remember_supervisor(supervisor.id(), &instance);
@@ -429,7 +429,7 @@ fn scanned(path: &Path, arguments: &Arguments) -> Result<Market, Failure> {
 }
 
 /// Takes the instance's locks and makes an empty data directory; an earlier demo's is emptied, anybody else's is refused.
-fn prepare(instance: &Instance) -> Result<InstanceLock, Failure> {
+fn prepare(instance: &Instance) -> Result<(), Failure> {
     let refuse = |what: String, cure: &str| Err(Failure::new(UNAVAILABLE, what, cure));
     InstanceLock::check_free(instance)?;
     let (data, data_lock) = (instance.data(), instance.data_lock_file());
@@ -441,9 +441,9 @@ fn prepare(instance: &Instance) -> Result<InstanceLock, Failure> {
     if !is_empty && !marker.exists() {
         return refuse(format!("{} holds files that no demo made", data.display()), "name another --data");
     }
-    cleanup::remember_directory(instance);
+    cleanup::remember_directory(instance.regions());
     instance.create_directories(0)?;
-    let lock = InstanceLock::take(instance)?;
+    cleanup::hold(InstanceLock::take(instance)?);
     // A demo that was killed whole: with its data its regions go, tails too, whose records would miss their files.
     launch::kill(instance, None);
     control_page::remove(instance)?;
@@ -455,7 +455,7 @@ fn prepare(instance: &Instance) -> Result<InstanceLock, Failure> {
     std::fs::write(&marker, b"An earlier demo's: the next one empties this directory.\n")
         .map_err(|error| Failure::file("write", &marker, &error))?;
     instance.create_directories(0)?;
-    Ok(lock)
+    Ok(())
 }
 
 /// A CPU for the venue: one that no hot process has, else one that no feed handler has, so that the feed is read while the
