@@ -1,6 +1,7 @@
 //! Journal append: one report of 128 bytes into a warm tail, framed, summed and committed.
 
 use crate::micro::Workload;
+use journal::memory::{BOOT_STAMP, new_tail};
 use journal::record::Record;
 use journal::{TailWriter, tail};
 use shm_layout::message::execution::{Execution, ExecutionKind, ExecutionReport};
@@ -14,8 +15,6 @@ const RECORDS: u64 = 1024;
 /// Words of `committed_bytes` and `released_bytes` in the tail's header, as its drawing gives them.
 const COMMITTED: usize = 128 / 8;
 const RELEASED: usize = 256 / 8;
-/// Boot stamp of the tail.
-const BOOT_STAMP: u64 = 7;
 
 /// A tail and the records for it.
 #[derive(Debug)]
@@ -28,9 +27,7 @@ pub struct Append {
 /// An empty tail in memory.
 #[must_use]
 pub fn empty_tail(bytes: usize) -> SharedWords {
-    let words = SharedWords::heap(tail::region_words(bytes));
-    tail::initialise(&words, BOOT_STAMP);
-    words
+    new_tail(bytes)
 }
 
 /// The writer of an empty tail.

@@ -6,7 +6,7 @@
 use crate::micro::Workload;
 use crate::work::journal::{empty_tail, writer_of};
 use crate::work::tick_to_order::{INSTRUMENTS, TickToOrder};
-use journal::memory::MemoryStore;
+use journal::memory::{MemoryStore, config};
 use journal::{End, Flusher, FlusherConfig, Journal, Record, Resume, Through, rebuild};
 use orders::OrdersState;
 use shm_layout::types::Nanos;
@@ -17,23 +17,11 @@ const PASSES: usize = 128;
 const TAIL_BYTES: usize = 1 << 20;
 /// Bytes of a segment.
 const SEGMENT_BYTES: u64 = 16 << 20;
-/// Boot stamp of tail and segments.
-const BOOT_STAMP: u64 = 7;
 
-/// A flusher's configuration.
+/// A flusher's configuration: every record durable (L2).
 #[must_use]
 pub const fn flusher_config(segment_bytes: u64, batch_bytes: usize) -> FlusherConfig {
-    FlusherConfig {
-        boot_stamp: BOOT_STAMP,
-        config_hash: 1,
-        instrument_table_hash: 2,
-        host_name_hash: 3,
-        epoch: 1,
-        durability: 2,
-        gateway: 0,
-        segment_bytes,
-        batch_bytes,
-    }
+    FlusherConfig { durability: 2, ..config(segment_bytes, batch_bytes) }
 }
 
 /// Where a flusher begins that finds no segment.

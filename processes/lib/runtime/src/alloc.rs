@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_of_a_start_lies_on_huge_pages_and_a_later_one_need_not() {
+    fn a_table_of_a_start_lies_on_huge_pages() {
         use crate::huge_pages::{end_heap_grant, grant_heap};
         let huge_bytes = |table: &[u64]| -> u64 {
             let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap();

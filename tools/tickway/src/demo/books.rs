@@ -150,7 +150,7 @@ impl Books {
             self.timer_caused += 1;
         } else {
             self.tick_to_order.add(sent.send_ns.0, sent.send_ns.0.saturating_sub(sent.receive_ns.0));
-            // A journal of before the write was timed has no 0 ns of it to tell.
+            // 0: a record from before the write was timed.
             if sent.write_ns != 0 {
                 let write_ns = u64::from(sent.write_ns);
                 self.path.add(sent.send_ns.0, sent.send_ns.0.saturating_sub(feed_ns.0 + write_ns));
