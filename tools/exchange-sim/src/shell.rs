@@ -26,11 +26,11 @@ const SEND_BUFFER: usize = 4 << 20;
 /// Most re-requests answered in one pass, so that one asker cannot hold up the feed.
 const REQUESTS_MAX: usize = 64;
 
-/// Why the shell stopped.
+/// Why the shell stopped. The cause is not in the text: who prints the chain would print it twice.
 #[derive(Debug, thiserror::Error)]
 pub enum ShellError {
     /// A socket could not be set up.
-    #[error("{what}: {source}")]
+    #[error("{what}")]
     Setup {
         /// What was tried.
         what: String,
@@ -38,7 +38,7 @@ pub enum ShellError {
         source: io::Error,
     },
     /// The feed could not be sent.
-    #[error("cannot send the feed to {group}: {source}")]
+    #[error("cannot send the feed to {group}")]
     Send {
         /// The multicast group.
         group: SocketAddr,

@@ -2,7 +2,7 @@
 
 mod check;
 
-pub use check::check;
+pub use check::{check, check_interfaces};
 
 use crate::failure::{Finding, Outcome};
 use crate::output::{self, hex};

@@ -34,6 +34,7 @@ use std::path::PathBuf;
 
 /// Arguments of `demo`.
 #[derive(Args, Clone, Debug)]
+#[command(allow_negative_numbers = true)]
 pub struct Arguments {
     /// Seconds that the market is open
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]

@@ -116,16 +116,24 @@ impl Regions {
     /// Names the rings that there are; no name is a fault of usage.
     pub fn ring(&self, name: Option<&str>) -> Result<&RingRegion, Failure> {
         let Some(name) = name else {
-            let known: Vec<String> = self.rings.iter().map(|ring| ring.id.name()).collect();
-            let cure = if known.is_empty() { "this instance has none".to_owned() } else { known.join(", ") };
-            return Err(Failure::new(USAGE, "name a ring", format!("the rings are: {cure}")));
+            return Err(Failure::new(USAGE, "name a ring", self.known()));
         };
         let name = name.strip_suffix(".ring").unwrap_or(name);
-        self.rings.iter().find(|ring| ring.id.name() == name).ok_or_else(|| {
-            let known: Vec<String> = self.rings.iter().map(|ring| ring.id.name()).collect();
-            let cure = if known.is_empty() { "see `tickway status`".to_owned() } else { known.join(", ") };
-            Failure::new(UNAVAILABLE, format!("there is no ring {name:?}"), format!("the rings are: {cure}"))
-        })
+        self.rings
+            .iter()
+            .find(|ring| ring.id.name() == name)
+            .ok_or_else(|| Failure::new(UNAVAILABLE, format!("there is no ring {name:?}"), self.known()))
+    }
+
+    /// The rings that may be named.
+    fn known(&self) -> String {
+        let names: Vec<String> = self.rings.iter().map(|ring| ring.id.name()).collect();
+        if names.is_empty() {
+            "the instance has none: it has ended and its regions are gone; `tickway capture ls` shows what was recorded"
+                .to_owned()
+        } else {
+            format!("the rings are: {}", names.join(", "))
+        }
     }
 
     /// The status region of a process.

@@ -63,6 +63,7 @@ impl UpArguments {
         let path = self.host_file()?;
         let file = load_host(&path)?;
         config::check(&file)?;
+        config::check_interfaces(&file)?;
         let instance = Instance::of(&file);
         InstanceLock::check_free(&instance)?;
         if !self.adopt {

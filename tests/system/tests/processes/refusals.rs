@@ -45,6 +45,26 @@ fn a_host_file_that_is_not_sound() {
 }
 
 #[test]
+fn an_interface_of_another_machine() {
+    let bench = Bench::new("interface");
+    // 192.0.2.0/24 is for documentation (RFC 5737): no machine has it.
+    let line = OWN.lines().position(|line| line.starts_with("interface = ")).unwrap() + 1;
+    let place = format!("bad.toml:{line}: venues[0].interface");
+    host_refused(&bench, "interface = \"127.0.0.1\"", "interface = \"192.0.2.1\"", &[&place, "192.0.2.1"]);
+}
+
+#[test]
+fn a_negative_number() {
+    let bench = Bench::new("negative");
+    for (option, number) in [("--seconds", "-1"), ("--seed", "-1"), ("--rate", "-5")] {
+        let run = bench.start(&mut bench.command(&["demo", "--json", option, number])).wait();
+        assert_eq!(run.code, Some(2));
+        assert_refused(&run, &[option, &format!("'{number}'")]);
+    }
+    bench.expect_nothing_left();
+}
+
+#[test]
 fn a_core_that_is_not_there() {
     let bench = Bench::new("core");
     let host = bench.write("bad.toml", OWN.replacen("cores = \"auto\"", "cores = [5000, 5001, 5002, 5003]", 1));

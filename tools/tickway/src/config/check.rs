@@ -7,6 +7,7 @@ use recorder::config::RecorderConfig;
 use risk::config::RiskConfig;
 use runtime::config::{ConfigError, HostFile, Instrument, WaitSpec};
 use runtime::scheduler::Scheduler;
+use std::net::UdpSocket;
 use strategy::config::StrategyConfig;
 
 /// Tables that the processes own.
@@ -32,6 +33,21 @@ pub fn check(file: &HostFile) -> Result<(), Failure> {
     check_strategies(file)?;
     check_risk(file)?;
     check_gateways(file)?;
+    Ok(())
+}
+
+/// Refuses a venue whose interface this machine has not: for a start, not for a file that another machine will read.
+///
+/// # Errors
+/// The venue's line and key.
+pub fn check_interfaces(file: &HostFile) -> Result<(), Failure> {
+    for (index, venue) in file.venues().iter().enumerate() {
+        UdpSocket::bind((venue.interface, 0)).map_err(|error| {
+            let what = format!("cannot use {}: {error}", venue.interface);
+            let cure = "name an address of this machine, as `ip -4 address` lists them (127.0.0.1 for loopback)";
+            file.error_at(&format!("venues[{index}].interface"), what, cure)
+        })?;
+    }
     Ok(())
 }
 

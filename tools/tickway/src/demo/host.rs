@@ -44,6 +44,7 @@ impl Base {
         let given = HostFile::parse(&name, &text)?;
         // Before anything is made or started, and with the lines of the file as it was written.
         config::check(&given)?;
+        config::check_interfaces(&given)?;
         if given.venues().len() != 1 {
             let what = format!("{} venues are declared", given.venues().len());
             return Err(given.error_at("venues", what, "the demo simulates one: declare one [[venues]]").into());

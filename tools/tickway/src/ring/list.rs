@@ -123,7 +123,7 @@ impl StatArguments {
         } else {
             let mut table = output::table(&["ring", &ring.id.name()]);
             for (key, value) in value.as_object().into_iter().flatten().filter(|(key, _)| *key != "readers") {
-                table.add_row([key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)]);
+                table.add_row([key.clone(), cell(value)]);
             }
             for reader in readers(place, &regions, ring) {
                 table.add_row([reader.name(), decode::text(&reader.to_json(ring.published()))]);
@@ -131,6 +131,16 @@ impl StatArguments {
             output::print_table(&table)?;
         }
         Ok(Finding::Good)
+    }
+}
+
+/// A value for people: words bare, an object as `key=value`, a dash for what is not known.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Object(object) if object.is_empty() => "-".to_owned(),
+        value => decode::text(value),
     }
 }
 
