@@ -67,6 +67,7 @@ impl Script {
             restarts: 0,
             core: None,
             wait: WaitStrategy::Yield,
+            turn_after: Vec::new(),
             snapshot: None,
         };
         let clock = Clock::new(calibrate());

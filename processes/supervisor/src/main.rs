@@ -141,8 +141,8 @@ fn run_foreground(arguments: &RunArguments) -> ExitCode {
         launch::say(&line);
     }
     let wait = shell.hot_wait().cold((shell.file().host().nap_us.get() as u32).max(NAP_US_MIN));
-    let around = RunLoop { clock: shell.clock(), status, wait };
-    run(&mut shell, &around);
+    let mut around = RunLoop { clock: shell.clock(), status, wait, turn: None };
+    run(&mut shell, &mut around);
     around.status.set_state(ProcessState::Stopped);
     end(&shell, arguments.keep_regions && !is_orphan(arguments.parent))
 }

@@ -3,6 +3,7 @@
 use crate::alloc;
 use crate::clock::Clock;
 use crate::signal;
+use crate::turn::Turn;
 use crate::wait::WaitStrategy;
 use shm_layout::status::{ProcessState, StatusWriter};
 use shm_layout::types::Nanos;
@@ -28,19 +29,21 @@ pub struct RunLoop {
     pub status: StatusWriter,
     /// How to wait when idle.
     pub wait: WaitStrategy,
+    /// The turn to look for on a CPU that yielding processes share.
+    pub turn: Option<Turn>,
 }
 
 /// Runs the agent until it has finished; SIGINT and SIGTERM ask it to stop. Allocations are counted from the first pass on.
-pub fn run(agent: &mut impl Agent, around: &RunLoop) {
+pub fn run(agent: &mut impl Agent, around: &mut RunLoop) {
     run_until(agent, around, signal::stop_requested);
 }
 
 /// As [`run`], with another source of the wish to stop: for tests and for agents that share a process.
-pub fn run_until(agent: &mut impl Agent, around: &RunLoop, mut stop: impl FnMut() -> bool) {
+pub fn run_until(agent: &mut impl Agent, around: &mut RunLoop, mut stop: impl FnMut() -> bool) {
     let mut stopping = false;
-    let status = &around.status;
+    let RunLoop { clock, status, wait, turn } = around;
     // First: who sees it running holds it to its heartbeat, and its start may have taken long.
-    status.heartbeat(around.clock.now());
+    status.heartbeat(clock.now());
     status.set_state(ProcessState::Running);
     alloc::start_counting();
     let mut allocations = 0;
@@ -49,7 +52,7 @@ pub fn run_until(agent: &mut impl Agent, around: &RunLoop, mut stop: impl FnMut(
             stopping = true;
             agent.stop();
         }
-        let now = around.clock.now();
+        let now = clock.now();
         let work_count = agent.duty_cycle(now);
         status.heartbeat(now);
         if work_count != 0 {
@@ -60,7 +63,12 @@ pub fn run_until(agent: &mut impl Agent, around: &RunLoop, mut stop: impl FnMut(
             allocations = counted;
             status.set_allocations_after_start(counted);
         }
-        around.wait.idle(work_count);
+        if work_count == 0
+            && let Some(turn) = turn
+        {
+            turn.seek();
+        }
+        wait.idle(work_count);
     }
     alloc::stop_counting();
     status.set_state(ProcessState::Stopping);
@@ -101,10 +109,10 @@ mod tests {
         let _turn = alloc::COUNTING.lock().unwrap();
         let body = SharedWords::heap(STATUS_WORDS);
         let status = StatusWriter::start(&body, 3, 42, Nanos(0));
-        let around = RunLoop { clock: Clock::new(calibrate()), status, wait: WaitStrategy::Yield };
+        let mut around = RunLoop { clock: Clock::new(calibrate()), status, wait: WaitStrategy::Yield, turn: None };
         let mut worker = Worker { passes: 0, last: Nanos(0), stopped: false };
         let mut passes = 0;
-        run_until(&mut worker, &around, || {
+        run_until(&mut worker, &mut around, || {
             passes += 1;
             passes > 9
         });

@@ -36,6 +36,7 @@ pub mod scheduler;
 pub mod signal;
 pub mod socket;
 pub mod store;
+pub mod turn;
 pub mod usage;
 pub mod wait;
 

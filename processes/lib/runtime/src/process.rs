@@ -17,6 +17,7 @@ use crate::mmap::{MlockOutcome, lock_process};
 use crate::ports::{Identity, Ports};
 use crate::scheduler;
 use crate::signal;
+use crate::turn::{Stage, Turn};
 use crate::wait::WaitStrategy;
 use clap::Parser;
 use shm_layout::control_page::ControlPageReader;
@@ -53,6 +54,9 @@ pub struct Arguments {
     /// How to wait when idle: spin, yield or nap:MICROSECONDS.
     #[arg(long, default_value = "yield")]
     pub wait: WaitStrategy,
+    /// Stages that yield on the same CPU; this one looks for its turn after the last of them ([`crate::turn`]).
+    #[arg(long, value_delimiter = ',')]
+    pub turn_after: Vec<Stage>,
     /// Snapshot that the rebuild wrote for this life.
     #[arg(long)]
     pub snapshot: Option<PathBuf>,
@@ -165,9 +169,13 @@ impl Process {
 
     /// Runs the agent to its end, and says what ended.
     pub fn run(self, status: StatusWriter, agent: &mut impl Agent) {
+        let turn = Turn::attach(&self.ports, &self.arguments.turn_after).unwrap_or_else(|error| {
+            tracing::warn!("the order on this CPU is left to chance: {error}");
+            None
+        });
         self.settle_memory();
-        let around = RunLoop { clock: self.clock, status, wait: self.arguments.wait };
-        run(agent, &around);
+        let mut around = RunLoop { clock: self.clock, status, wait: self.arguments.wait, turn };
+        run(agent, &mut around);
         alloc::stop_counting();
         around.status.set_state(ProcessState::Stopped);
     }

@@ -116,6 +116,7 @@ impl World {
             restarts: 0,
             core: None,
             wait: WaitStrategy::Yield,
+            turn_after: Vec::new(),
             snapshot: None,
         };
         let process = Process {

@@ -184,6 +184,7 @@ impl World {
             restarts: 0,
             core: None,
             wait: WaitStrategy::Yield,
+            turn_after: Vec::new(),
             snapshot,
         };
         let file = self.file.clone();

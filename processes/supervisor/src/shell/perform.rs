@@ -3,11 +3,14 @@
 use super::start::binary_name;
 use super::{Counter, Finished, RebuildChild, Shell};
 use crate::handle::{Handle, Host};
-use crate::machine::{Exit, Input, Output};
+use crate::machine::{Exit, Input, Output, Slot};
 use crate::socket;
 use anyhow::Context as _;
 use runtime::child::{Child, ProcessId, binary_path};
 use runtime::kill_file::KillFile;
+use runtime::placement::Placement;
+use runtime::turn::{self, Stage};
+use runtime::wait::WaitStrategy;
 use shm_layout::control_page::{RosterEntry, RosterState};
 use shm_layout::kill_page::Engager;
 use shm_layout::message::control::Control;
@@ -127,6 +130,10 @@ impl Shell {
             }
             None => option("--wait", self.plan.wait.cold(self.file.host().nap_us.get() as u32).to_string()),
         }
+        let turn_after: Vec<String> = self.turn_after(slot).iter().map(Stage::to_string).collect();
+        if !turn_after.is_empty() {
+            option("--turn-after", turn_after.join(","));
+        }
         if snapshot {
             let path = self.seats[slot].snapshot.take().context("a rebuild leaves a snapshot")?;
             option("--snapshot", path.display().to_string());
@@ -140,6 +147,15 @@ impl Shell {
             }
         });
         Ok(())
+    }
+
+    /// The stages that yield on the CPU of a slot's process, where it is to look for its turn among them.
+    fn turn_after(&self, slot: usize) -> Vec<Stage> {
+        let yields = self.plan.wait == WaitStrategy::Yield && self.file.host().placement == Placement::Processes;
+        let stage = |process: &Slot| Stage { role: process.role, index: process.index };
+        let slots = self.core.machine.slots().iter().zip(&self.seats);
+        let stages: Vec<_> = slots.map(|(process, seat)| (stage(process), seat.core.filter(|_| yields))).collect();
+        turn::before(slot, &stages)
     }
 
     /// The living host of that index, or a new one, with one more stage of these arguments.
