@@ -13,6 +13,7 @@ pub mod effects;
 pub mod io;
 pub mod machine;
 pub mod matches;
+mod rehearsal;
 mod requests;
 pub mod resume;
 mod session;

@@ -130,8 +130,9 @@ fn lost_leases_refuse_and_cancel() {
         world.enter(buy(1));
         world.until(&mut shell, |_, shell| shell.machine().counters().accepted == 1);
         world.beating[silent] = false;
-        world.enter(buy(2));
         world.until(&mut shell, |_, shell| shell.machine().orders().live_count() == 0);
+        world.enter(buy(2));
+        world.until(&mut shell, |_, shell| shell.machine().counters().rejected_total() == 1);
         assert_eq!(reasons(&mut world), [reason]);
         assert_eq!(world.venue.received.last(), Some(&Request::Cancel(1)));
         world.beating[silent] = true;

@@ -78,6 +78,7 @@ impl Shell {
             flushing: Flushing::start(flusher, process.clock, config.durability)?,
             stop_asked: false,
             stop_by: None,
+            idle_passes: 0,
             finished: false,
             fault: None,
         })

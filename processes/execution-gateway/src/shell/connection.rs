@@ -181,6 +181,10 @@ impl Connection {
             self.taken += written;
             if self.taken == first.length {
                 self.outbound.pop_front();
+                if self.outbound.is_empty() {
+                    // Back to its first place: the next message is written where this one was, which the cache still has.
+                    self.outbound.clear();
+                }
                 self.taken = 0;
                 done += 1;
                 self.sent(first.tag);

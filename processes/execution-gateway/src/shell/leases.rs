@@ -4,6 +4,7 @@ use runtime::heartbeat::lease_held;
 use shm_layout::kill_page::KillReader;
 use shm_layout::status::StatusReader;
 use shm_layout::types::{Nanos, RejectReason, Role};
+use std::cell::Cell;
 
 /// One lease: whose heartbeat, how old it may be, and what the machine was told last.
 #[derive(Debug)]
@@ -12,17 +13,26 @@ pub(super) struct Lease {
     index: u8,
     status: StatusReader,
     lease_ns: u64,
+    /// The newest heartbeat that was looked at.
+    seen: Cell<Nanos>,
     told: bool,
 }
 
 impl Lease {
     /// A lease that is not held: nobody has beaten yet.
     pub(super) const fn new(role: Role, index: u8, status: StatusReader, lease_ns: u64) -> Self {
-        Self { role, index, status, lease_ns, told: false }
+        Self { role, index, status, lease_ns, seen: Cell::new(Nanos(0)), told: false }
     }
 
+    /// Whether the heartbeat is young enough. While one that was seen is, a newer one can only be younger: the line that
+    /// its process writes on every pass is left alone until then. A heartbeat of the future proves nothing about later.
     fn held(&self, now: Nanos) -> bool {
-        lease_held(&self.status, now, self.lease_ns)
+        let seen = self.seen.get();
+        let proven = seen != Nanos(0) && seen <= now && now.0 - seen.0 <= self.lease_ns;
+        proven || {
+            self.seen.set(self.status.heartbeat());
+            lease_held(&self.status, now, self.lease_ns)
+        }
     }
 }
 
@@ -73,5 +83,34 @@ impl Guards {
         } else {
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shm_layout::ring::sync::SharedWords;
+    use shm_layout::status::{STATUS_WORDS, StatusWriter};
+
+    #[test]
+    fn a_lease_that_was_seen_ends_when_the_newest_heartbeat_is_too_old_and_not_before() {
+        let body = SharedWords::heap(STATUS_WORDS);
+        let lease = Lease::new(Role::Risk, 0, StatusReader::new(&body), 100);
+        assert!(!lease.held(Nanos(50)), "nobody has beaten yet");
+        let writer = StatusWriter::start(&body, 1, 1, Nanos(1_000));
+        assert!(lease.held(Nanos(1_000)) && lease.held(Nanos(1_100)));
+        assert!(!lease.held(Nanos(1_101)), "no beat since");
+        writer.heartbeat(Nanos(1_090));
+        assert!(lease.held(Nanos(1_101)) && lease.held(Nanos(1_190)) && !lease.held(Nanos(1_191)));
+        for beat in (2_000..2_500).step_by(7) {
+            writer.heartbeat(Nanos(beat));
+            assert!(lease.held(Nanos(beat)), "a beating process never loses it");
+        }
+        assert!(!lease.held(Nanos(2_600)));
+        // A clock that was read before the heartbeat's, or a heartbeat that lies: the next look is at the word again.
+        writer.heartbeat(Nanos(9_000));
+        assert!(lease.held(Nanos(3_000)));
+        writer.heartbeat(Nanos(3_001));
+        assert!(!lease.held(Nanos(3_102)), "what was to come at 9000 is not believed");
     }
 }

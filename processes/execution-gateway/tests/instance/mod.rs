@@ -75,7 +75,7 @@ impl World {
         let address = format!("order_entry_address = \"{}\"", venue.address());
         text = text.replacen("order_entry_address = \"127.0.0.1:0\"", &address, 1);
         for (key, slots) in
-            [("order_intent", 4096), ("order_entry", 4096), ("execution", 16384), ("market_data", 65536)]
+            [("order_intent", 16384), ("order_entry", 16384), ("execution", 16384), ("market_data", 65536)]
         {
             text = text.replacen(&format!("\n{key} = {slots}\n"), &format!("\n{key} = 1024\n"), 1);
         }
@@ -143,8 +143,9 @@ impl World {
     pub fn pass(&mut self, shell: &mut Shell) -> usize {
         let now = self.clock.now();
         for (status, beats) in [&self.risk, &self.strategy].into_iter().zip(self.beating) {
-            let silent = Nanos(now.0 - 60_000_000_000.min(now.0 - 1));
-            status.heartbeat(if beats { now } else { silent });
+            if beats {
+                status.heartbeat(now);
+            }
         }
         shell.duty_cycle(now)
     }

@@ -4,6 +4,7 @@ use crate::frame::{self, Header, RECORD_BYTES_MAX};
 use crate::record::{Record, RecordType};
 use crate::tail::{self, BadTail, TailSnapshot, TailState, word};
 use shm_layout::ring::sync::{Ordering, SharedWords};
+use std::hint::black_box;
 use zerocopy::IntoBytes;
 
 /// Why a record was not taken. Nothing was written.
@@ -16,6 +17,9 @@ pub enum AppendError {
     #[error("journal unavailable")]
     JournalUnavailable,
 }
+
+/// No record of an order is longer: an intent has 160 bytes.
+const RECORD_BYTES_TYPICAL: usize = 192;
 
 /// Appends records to a tail. One per tail.
 #[derive(Debug)]
@@ -102,6 +106,15 @@ impl TailWriter {
     /// [`AppendError`].
     pub fn ready(&mut self) -> Result<(), AppendError> {
         self.room(RECORD_BYTES_MAX as u64, true)
+    }
+
+    /// Reads the memory of the next record, while there is nothing to append: the tail is larger than any cache, and a
+    /// record's first store would wait for it.
+    pub fn rehearse(&self) {
+        let first = word::DATA + self.place / 8;
+        let lines = (first..self.words.len()).step_by(8).take(RECORD_BYTES_TYPICAL / 64);
+        black_box(lines.fold(0, |sum, line| sum ^ self.words.load(line, Ordering::Relaxed)));
+        black_box(self.buffer.0[..RECORD_BYTES_TYPICAL].iter().step_by(64).fold(0, |sum, byte| sum ^ byte));
     }
 
     /// Appends a record and commits it; returns its sequence. When it returns, the record survives this process.

@@ -6,6 +6,7 @@
 
 use crate::order::{Event, Illegal, Order, Outcome};
 use shm_layout::types::ClOrdId;
+use std::hint::black_box;
 
 /// A row of the table, valid until the order in it is evicted.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -192,6 +193,14 @@ impl OrderTable {
             next = self.links[row.index()].next;
             Some((row, self.order(row)))
         })
+    }
+
+    /// Reads what an insert under `id` will touch, while there is nothing to insert: the table is larger than any cache.
+    pub fn rehearse(&self, id: ClOrdId) {
+        let row = if self.free.count > 0 { self.free.first } else { self.terminal.first };
+        let neighbour = self.links.get(row as usize).map(|links| links.next);
+        let linked = [neighbour, Some(self.live.last)].map(|row| self.links.get(row? as usize).copied());
+        black_box((self.find(id), linked, self.rows.get(row as usize).copied()));
     }
 
     /// Inserts an order, evicting the terminal order that ended first when there is no free row.

@@ -4,11 +4,10 @@
 //! #[global_allocator]
 //! static ALLOCATOR: runtime::alloc::CountingAllocator = runtime::alloc::CountingAllocator;
 //! ```
-//! It counts the calls of one thread, the one that called [`start_counting`]: a flusher or a logger may allocate. Every
-//! block is the system allocator's; one of 2 MiB or more begins on a huge page's boundary, and during a start lies on huge
-//! pages where the kernel has them free ([`crate::huge_pages`]).
+//! It counts the calls of one thread, the one that called [`start_counting`]: a flusher or a logger may allocate. A block
+//! of a hot process's start comes from an arena on huge pages ([`crate::arena`]), every other from the system allocator.
 
-use crate::huge_pages::{HUGE_PAGE_BYTES, ask_for_huge_pages, placed};
+use crate::arena;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -41,7 +40,7 @@ pub fn allocations() -> u64 {
 /// Identity of the calling thread without a thread-local (whose first use may allocate) and without a system call: on
 /// x86-64 Linux the word at `fs:0` is the thread pointer itself, and distinct among living threads.
 #[inline]
-fn thread_pointer() -> usize {
+pub(crate) fn thread_pointer() -> usize {
     let pointer: usize;
     // SAFETY: the x86-64 TLS ABI puts the thread pointer at fs:0 in every thread; the load has no other effect.
     unsafe {
@@ -57,55 +56,54 @@ fn count() {
     }
 }
 
-// SAFETY: every block comes from the system allocator and goes back to it under the same layout, which `placed` makes of the
-// caller's: of the same size, and aligned at least as much. Counting touches only atomics.
+// SAFETY: a block comes from an arena, of which every byte is handed out once, or from the system allocator, to which alone
+// it then goes back, under the same layout. Counting touches only atomics.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
+        let block = arena::take(layout);
+        if !block.is_null() {
+            return block;
+        }
         // SAFETY: the caller keeps `GlobalAlloc`'s contract, which is the system's.
-        let block = unsafe { System.alloc(placed(layout)) };
-        ask_for_huge_pages(block, layout.size());
-        block
+        unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        if layout.size() < HUGE_PAGE_BYTES {
-            count();
-            // SAFETY: as in `alloc`; `placed` changes nothing of so small a block.
-            return unsafe { System.alloc_zeroed(layout) };
-        }
-        // Asked for before the zeros are written, which makes the pages.
-        // SAFETY: as in `alloc`.
-        let block = unsafe { self.alloc(layout) };
+        count();
+        let block = arena::take(layout);
         if !block.is_null() {
-            // SAFETY: the block has that many bytes, and is nobody else's yet.
-            unsafe { block.write_bytes(0, layout.size()) };
+            return block;
         }
-        block
+        // SAFETY: as in `alloc`.
+        unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_bytes: usize) -> *mut u8 {
-        // SAFETY: the caller keeps the rounded-up size within `isize::MAX`.
-        let new = unsafe { Layout::from_size_align_unchecked(new_bytes, layout.align()) };
-        if placed(layout).align() == placed(new).align() {
+        if !arena::holds(block) {
             count();
             // SAFETY: as in `alloc`; `block` came from the system allocator under this layout.
-            return unsafe { System.realloc(block, placed(layout), new_bytes) };
+            return unsafe { System.realloc(block, layout, new_bytes) };
         }
+        if arena::resize(block, layout.size(), new_bytes) {
+            return block;
+        }
+        // SAFETY: the caller keeps the rounded-up size within `isize::MAX`.
+        let new = unsafe { Layout::from_size_align_unchecked(new_bytes, layout.align()) };
         // SAFETY: as in `alloc`.
         let moved = unsafe { self.alloc(new) };
         if !moved.is_null() {
-            // SAFETY: both blocks have that many bytes and are apart.
+            // SAFETY: both blocks have that many bytes and are apart: the old one stays taken.
             unsafe { block.copy_to_nonoverlapping(moved, layout.size().min(new_bytes)) };
-            // SAFETY: the old block came from `alloc` under this layout, and the caller has given it up.
-            unsafe { self.dealloc(block, layout) };
         }
         moved
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: as in `alloc`; `block` came from the system allocator under this layout.
-        unsafe { System.dealloc(block, placed(layout)) }
+        if !arena::holds(block) {
+            // SAFETY: as in `alloc`; `block` came from the system allocator under this layout.
+            unsafe { System.dealloc(block, layout) }
+        }
     }
 }
 
@@ -148,50 +146,5 @@ mod tests {
         other();
         drop(black_box(Box::new(5_u64)));
         assert_eq!(allocations(), stopped);
-    }
-
-    #[test]
-    fn blocks_of_any_size_keep_their_bytes_as_they_grow_and_shrink() {
-        const HUGE: usize = HUGE_PAGE_BYTES;
-        for sizes in [[10, HUGE - 1, HUGE, 3 * HUGE + 5], [3 * HUGE, 2 * HUGE, HUGE - 1, 1]] {
-            let mut bytes: Vec<u8> = Vec::new();
-            for size in sizes {
-                bytes.truncate(size);
-                bytes.shrink_to_fit();
-                bytes.reserve_exact(size - bytes.len());
-                bytes.extend((bytes.len()..size).map(|index| index as u8));
-                assert!(size < HUGE || bytes.as_ptr().addr().is_multiple_of(HUGE), "{size}");
-                assert!(bytes.iter().enumerate().all(|(index, byte)| *byte == index as u8), "{size}");
-            }
-        }
-        assert!(black_box(vec![0_u64; HUGE]).iter().all(|word| *word == 0));
-    }
-
-    #[test]
-    fn a_table_of_a_start_lies_on_huge_pages() {
-        use crate::huge_pages::{end_heap_grant, grant_heap};
-        let huge_bytes = |table: &[u64]| -> u64 {
-            let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap();
-            let (mut within, mut sum) = (false, 0);
-            let first = table.as_ptr().addr();
-            for line in smaps.lines() {
-                if let Some((start, end)) = line.split_once(' ').and_then(|(range, _)| range.split_once('-')) {
-                    let place = |text| usize::from_str_radix(text, 16).unwrap_or(0);
-                    within = place(start) <= first && first < place(end);
-                } else if let Some(kib) = line.strip_prefix("AnonHugePages:").filter(|_| within) {
-                    sum += kib.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10;
-                }
-            }
-            sum
-        };
-        grant_heap();
-        let table = black_box(vec![1_u64; 1 << 20]);
-        end_heap_grant();
-        if huge_bytes(&table) == 0 {
-            use std::io::Write;
-            let _ = writeln!(std::io::stderr(), "skipped: this kernel gives no huge pages, or has none free");
-            return;
-        }
-        assert!(huge_bytes(&table) >= 8 << 20, "all of it: the block begins on a boundary");
     }
 }

@@ -4,15 +4,14 @@
 //! can cost a walk through two tables, or an exit of 100 us and more (measured: 1 of 100 random reads). Everything here is
 //! a wish: where the kernel does not grant it (before Linux 6.1, or without transparent huge pages) the small pages stay.
 
+use crate::arena;
 use crate::clock::monotonic_ns;
 use crate::mmap::PAGE_BYTES;
-use std::alloc::Layout;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How long a region may take to move, in nanoseconds: where memory is in fragments the kernel may first have to clear a
 /// way, and a start does not wait for that.
@@ -75,53 +74,42 @@ impl Drop for AlignedMap {
 }
 
 /// Gives addresses back that this file's own calls took, and that nothing refers to any more.
-fn release(first: *mut u8, length: usize) {
+pub(crate) fn release(first: *mut u8, length: usize) {
     if length > 0 {
         // SAFETY: the callers pass ranges of their own maps, once. A failure leaves them mapped, which harms nobody.
         unsafe { libc::munmap(first.cast(), length) };
     }
 }
 
-/// Huge pages that this process's tables may still take: asked for before they are written, so that a first write finds
-/// one. Pages are never moved later: that waits for a thread of the kernel on every CPU, which beside hot processes has
-/// taken from 0.1 to 9 s.
-static GRANTED: AtomicUsize = AtomicUsize::new(0);
+/// Address space for `bytes` bytes of zeros that begins on a huge page's boundary and wishes for huge pages, before any of
+/// them is written: pages are never moved later. That waits for a thread of the kernel on every CPU, which beside hot
+/// processes has taken from 0.1 to 9 s.
+pub(crate) fn reserve(bytes: usize) -> io::Result<*mut u8> {
+    let room = bytes.checked_add(HUGE_PAGE_BYTES).ok_or(io::ErrorKind::InvalidInput)?;
+    let (rights, flags) =
+        (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE);
+    // SAFETY: a new map at addresses of the kernel's choice.
+    let mapped = unsafe { libc::mmap(std::ptr::null_mut(), room, rights, flags, -1, 0) };
+    if mapped == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    let before = mapped.addr().next_multiple_of(HUGE_PAGE_BYTES) - mapped.addr();
+    let first = mapped.cast::<u8>().wrapping_add(before);
+    release(mapped.cast(), before);
+    release(first.wrapping_add(bytes), room - before - bytes);
+    // SAFETY: the range is this call's own map; the advice changes no byte. Refused, the pages stay small.
+    unsafe { libc::madvise(first.cast(), bytes, libc::MADV_HUGEPAGE) };
+    Ok(first)
+}
 
-/// From now on a table of 2 MiB or more is asked to lie on huge pages, as long as half of those that lie free are not taken.
+/// From now on what this process allocates comes from an arena on huge pages, as large as half of those that lie free.
 pub fn grant_heap() {
-    GRANTED.store(Allowance::now().pages, Ordering::Relaxed);
+    arena::open(Allowance::now().pages);
 }
 
 /// Ends [`grant_heap`].
 pub fn end_heap_grant() {
-    GRANTED.store(0, Ordering::Relaxed);
-}
-
-/// Where a block of the heap is placed: one of 2 MiB or more on a huge page's boundary, always, so that it is given back
-/// under the layout that it was taken under.
-pub(crate) const fn placed(layout: Layout) -> Layout {
-    if layout.size() < HUGE_PAGE_BYTES {
-        return layout;
-    }
-    match layout.align_to(HUGE_PAGE_BYTES) {
-        Ok(placed) => placed,
-        // Half of all addresses: no allocator has it either way.
-        Err(_) => layout,
-    }
-}
-
-/// Asks for huge pages under a new block that was [`placed`], before its first byte is written.
-pub(crate) fn ask_for_huge_pages(block: *mut u8, bytes: usize) {
-    let pages = bytes / HUGE_PAGE_BYTES;
-    if pages == 0 || block.is_null() {
-        return;
-    }
-    let take = |granted: usize| granted.checked_sub(pages);
-    if GRANTED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
-        // SAFETY: the range lies within a block that the caller has just taken; the advice changes no byte. Refused, the
-        // pages stay small.
-        unsafe { libc::madvise(block.cast(), pages * HUGE_PAGE_BYTES, libc::MADV_HUGEPAGE) };
-    }
+    arena::close();
 }
 
 /// What may be taken without waiting: half of the huge pages that lie free, and for a region within [`PATIENCE_NS`]. For one
@@ -203,16 +191,6 @@ Node 0, zone   Normal   2590   4084   2103    797    210     79     20      9   
         // Orders 9 and 10: 1 + 2 x 3, and 7.
         assert_eq!(free_huge_pages(buddyinfo), 14);
         assert_eq!(free_huge_pages("no such file"), 0);
-    }
-
-    #[test]
-    fn a_large_block_is_placed_on_a_boundary_and_a_small_one_left_alone() {
-        let layout = |bytes, align| Layout::from_size_align(bytes, align).unwrap();
-        assert_eq!(placed(layout(HUGE_PAGE_BYTES - 1, 8)), layout(HUGE_PAGE_BYTES - 1, 8));
-        assert_eq!(placed(layout(HUGE_PAGE_BYTES, 8)), layout(HUGE_PAGE_BYTES, HUGE_PAGE_BYTES));
-        assert_eq!(placed(layout(5 << 20, 4 << 20)), layout(5 << 20, 4 << 20));
-        let most = isize::MAX as usize - 7;
-        assert_eq!(placed(layout(most, 8)), layout(most, 8));
     }
 
     #[test]

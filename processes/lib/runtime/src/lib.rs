@@ -12,6 +12,7 @@ compile_error!("Tickway runs on Linux on x86-64");
 pub mod affinity;
 pub mod alloc;
 pub mod anchor;
+mod arena;
 pub mod bus_error;
 pub mod child;
 pub mod clock;

@@ -45,7 +45,7 @@ impl Random {
 /// The demo's host file with small rings.
 pub fn host_text(segment_bytes: &str) -> String {
     let mut text = include_str!("../../../../tuning/demo.toml").to_owned();
-    for (ring, slots) in [("order_intent", 4096), ("market_data", 65536), ("step", 65536), ("wire", 65536)] {
+    for (ring, slots) in [("order_intent", 16384), ("market_data", 65536), ("step", 65536), ("wire", 65536)] {
         text = text.replacen(&format!("{ring} = {slots}"), &format!("{ring} = 64"), 1);
     }
     text.replacen("segment_bytes = 67108864", &format!("segment_bytes = {segment_bytes}"), 1)

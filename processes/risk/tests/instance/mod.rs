@@ -59,8 +59,8 @@ impl World {
     pub fn new() -> Self {
         let mut text = include_str!("../../../../tuning/demo.toml").to_owned();
         for (key, slots) in [
-            ("order_intent", 4096),
-            ("order_entry", 4096),
+            ("order_intent", 16384),
+            ("order_entry", 16384),
             ("execution", 16384),
             ("control", 1024),
             ("step", 65536),

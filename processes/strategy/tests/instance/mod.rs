@@ -70,8 +70,8 @@ impl World {
     pub fn with_intent_slots(order_intent: usize) -> Self {
         let mut text = include_str!("../../../../tuning/demo.toml").to_owned();
         for (key, slots, kept) in [
-            ("order_intent", 4096, order_intent),
-            ("order_entry", 4096, SLOTS),
+            ("order_intent", 16384, order_intent),
+            ("order_entry", 16384, SLOTS),
             ("execution", 16384, SLOTS),
             ("control", 1024, SLOTS),
             ("step", 65536, 4096),

@@ -46,7 +46,7 @@ impl World {
         instance.create_directories(1).unwrap();
         let text = include_str!("../../../../tuning/demo.toml")
             .replace("instance = \"demo\"", "instance = \"dead\"")
-            .replace("order_intent = 4096", "order_intent = 64");
+            .replace("order_intent = 16384", "order_intent = 64");
         let file = HostFile::parse("demo.toml", &text).unwrap();
         std::fs::write(instance.host_file(), file.echo()).unwrap();
         kill_file::create_if_absent(&instance.kill_file()).unwrap();

@@ -171,12 +171,13 @@ pub struct Rings {
 }
 
 impl Default for Rings {
-    /// The demo's sizes: one strategy and one venue stay under 48 MiB.
+    /// The demo's sizes: one strategy and one venue stay under 52 MiB. Whatever hot processes share has 2 MiB at least, a page of
+    /// that size.
     fn default() -> Self {
         Self {
             market_data: Slots::new(65_536),
-            order_intent: Slots::new(4_096),
-            order_entry: Slots::new(4_096),
+            order_intent: Slots::new(16_384),
+            order_entry: Slots::new(16_384),
             execution: Slots::new(16_384),
             control: Slots::new(1_024),
             step: Slots::new(65_536),

@@ -22,7 +22,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let text = include_str!("../../../../../tuning/demo.toml")
-            .replacen("order_intent = 4096", "order_intent = 64", 1)
+            .replacen("order_intent = 16384", "order_intent = 64", 1)
             .replacen("market_data = 65536", "market_data = 64", 1)
             .replacen("step = 65536", "step = 64", 1)
             .replacen("wire = 65536", "wire = 64", 1)
