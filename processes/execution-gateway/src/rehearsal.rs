@@ -16,6 +16,7 @@ impl Gateway {
             black_box(self.refused_now(strategy));
         }
         let _ = black_box(self.next_user_ref_num());
+        black_box(self.orders.next_row().and_then(|row| self.chains.get(row.index()).copied()));
         black_box((self.capital_notional, self.risk_sequence, self.risk_epoch));
     }
 }

@@ -1,7 +1,8 @@
 //! The shell: journal, socket, rings and pages around [`Gateway`].
 //!
-//! Each pass, in this order: control, kill page, leases, durable watermark, timers, socket, `order_entry`. What the socket
-//! said of a message is given to the machine right after the input that caused it, as a step of its own.
+//! Each pass, in this order: control, kill page, leases, durable watermark, timers, `order_entry`, socket. So an end of the
+//! session that is already waiting is seen after the orders of the same pass: those that were written into it are in doubt
+//! (`Unknown`), as they would be had it come a moment later. What the socket said of a message is given to the machine right after the input that caused it, as a step of its own.
 //!
 //! It never reads a request or a byte of the venue that it has no room to journal. Should the journal refuse a record all
 //! the same (its files failed in that very moment), the process ends with an error rather than go on without its record:
@@ -52,7 +53,7 @@ const _: () = assert!(AMPLE_BYTES >= 512 * Gateway::TIMER_OUTPUTS_MAX as u64 / 2
 const JOURNALED_PER_BYTE: u64 = 64;
 /// How long a stop waits for the kernel to take the last bytes, in nanoseconds.
 const STOP_DRAIN_NS: u64 = 500_000_000;
-/// Idle passes from one rehearsal to the next: some 50 us, far less than a cache forgets in.
+/// Idle passes from one rehearsal to the next: some 50 us on a shared CPU, 10 on one of its own. A cache forgets later.
 const PASSES_PER_REHEARSAL: u32 = 32;
 
 /// The answers to a batch are carried out, the cursor of `order_entry` is not moved.
@@ -152,6 +153,10 @@ impl Shell {
         work_count += self.timers(now);
         // Before the socket: a stage that shares this loop has just written them, and they would wait for its call.
         work_count += self.poll_entries(now)?;
+        if let Some(fault) = self.outlet.fault {
+            // The venue's bytes stay with the kernel: nothing could be made of them.
+            return Err(fault.into());
+        }
         work_count += self.poll_socket(now);
         self.idle_passes = if work_count == 0 { self.idle_passes.wrapping_add(1) } else { 0 };
         if self.idle_passes % PASSES_PER_REHEARSAL == 1 {

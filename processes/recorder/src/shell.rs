@@ -221,7 +221,12 @@ impl Agent for Shell {
         let mut work_count = 0;
         for row in 0..self.taps.len() {
             if self.failure.is_none() {
-                work_count += self.capture(now, row);
+                let captured = self.capture(now, row);
+                if captured > 0 {
+                    // Hot processes may share the CPU: an order waits for one ring's batches, not for those of every ring.
+                    std::thread::yield_now();
+                }
+                work_count += captured;
             }
         }
         // Gated writers wait for what is read but not in a file yet.

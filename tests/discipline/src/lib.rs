@@ -6,8 +6,8 @@
 //!
 //! 1. allocates nothing: its status region's counter stays 0;
 //! 2. touches no page for the first time: its own minor and major faults do not grow;
-//! 3. makes only the calls of [`Role`]: reads and writes of its sockets, and `sched_yield`; a futex, a clock, a file or a
-//!    sleep never;
+//! 3. makes only the calls of [`Role`]: reads and writes of its sockets, and `sched_yield`; a futex, a clock, a file never,
+//!    and a sleep only instead of the yield of an empty poll, of a process that looks for its turn on a shared CPU;
 //! 4. yields only after an empty poll: once a read returned data, or bytes were written, its next `sched_yield` comes
 //!    after a later read that found nothing, so that everything the input caused has left before the CPU is given away.
 //!

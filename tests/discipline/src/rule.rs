@@ -39,6 +39,11 @@ impl Role {
         }
     }
 
+    /// Whether it may look for its turn on a shared CPU: a nap instead of the yield of an empty poll, rarely.
+    const fn seeks_its_turn(self) -> bool {
+        matches!(self, Self::Risk | Self::Gateway)
+    }
+
     const fn writes(self) -> &'static [&'static str] {
         match self {
             Self::FeedHandler => &["sendto"],
@@ -97,6 +102,8 @@ pub struct Tally {
     pub outputs: usize,
     /// Yields.
     pub yields: usize,
+    /// Naps instead of a yield.
+    pub naps: usize,
 }
 
 /// Holds a trace against the rules of a role.
@@ -115,6 +122,8 @@ pub fn check(role: Role, calls: &[Call]) -> Result<Tally, Vec<Violation>> {
             if let Some(after) = busy.take() {
                 violations.push(Violation::YieldedBusy { place, after: after.to_owned() });
             }
+        } else if name == "clock_nanosleep" && role.seeks_its_turn() && busy.is_none() {
+            tally.naps += 1;
         } else if !is_read && !role.writes().contains(&name) {
             violations.push(Violation::Forbidden { place, name: name.to_owned() });
         } else {
@@ -163,10 +172,24 @@ mod tests {
         let trace = "sched_yield:0 recvfrom:again sched_yield:0 recvfrom:80 sendto:50 sendto:50 recvfrom:again \
                      sched_yield:0 sendto:50 recvfrom:again recvfrom:again sched_yield:0";
         let tally = check(Role::Gateway, &calls(trace)).unwrap();
-        assert_eq!(tally, Tally { inputs: 1, empty_reads: 4, outputs: 3, yields: 4 });
+        assert_eq!(tally, Tally { inputs: 1, empty_reads: 4, outputs: 3, yields: 4, naps: 0 });
         let tally = check(Role::FeedHandler, &calls("recvmsg:200 recvmsg:60 recvmsg:again sched_yield:0")).unwrap();
         assert_eq!((tally.inputs, tally.yields), (2, 1));
         assert_eq!(check(Role::Risk, &calls("sched_yield:0 sched_yield:0")).unwrap().yields, 2);
+    }
+
+    #[test]
+    fn a_nap_is_part_of_an_empty_poll_of_who_looks_for_its_turn() {
+        let napped = "recvfrom:again clock_nanosleep:0 recvfrom:again";
+        assert_eq!(check(Role::Gateway, &calls(napped)).unwrap().naps, 1);
+        assert_eq!(check(Role::Risk, &calls("sched_yield:0 clock_nanosleep:0")).unwrap().naps, 1);
+        for (role, trace) in [
+            (Role::Gateway, "recvfrom:80 clock_nanosleep:0 recvfrom:again sched_yield:0"),
+            (Role::FeedHandler, "recvmsg:again clock_nanosleep:0 sched_yield:0"),
+            (Role::Strategy, "clock_nanosleep:0 sched_yield:0"),
+        ] {
+            assert_eq!(violations(role, trace).len(), 1, "{trace}");
+        }
     }
 
     #[test]

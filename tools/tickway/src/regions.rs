@@ -59,6 +59,19 @@ impl Regions {
     /// # Errors
     /// When the directory cannot be listed.
     pub fn open(directory: &Path) -> Result<Self, Failure> {
+        Self::open_named(directory, |_| true)
+    }
+
+    /// Maps the status regions alone: for a look that is taken again and again beside a hot process, which a map of every ring
+    /// would hold up.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_status(directory: &Path) -> Result<Self, Failure> {
+        Self::open_named(directory, |name| name.starts_with("status."))
+    }
+
+    fn open_named(directory: &Path, wanted: impl Fn(&str) -> bool) -> Result<Self, Failure> {
         let entries = match std::fs::read_dir(directory) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
@@ -68,7 +81,8 @@ impl Regions {
         paths.sort();
         let mut regions = Self::default();
         for path in paths {
-            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            let name = path.file_name().and_then(|name| name.to_str()).filter(|name| wanted(name));
+            let Some(name) = name else { continue };
             let is_region = name.ends_with(".ring") || name.starts_with("status.");
             if is_region || name.starts_with("image.") || name.starts_with("journal_tail.") {
                 regions.bytes += std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
@@ -128,7 +142,9 @@ impl Regions {
     /// The rings that may be named.
     fn known(&self) -> String {
         let names: Vec<String> = self.rings.iter().map(|ring| ring.id.name()).collect();
-        if names.is_empty() {
+        if names.is_empty() && !self.faults.is_empty() {
+            self.faults.join("; ")
+        } else if names.is_empty() {
             "the instance has none: it has ended and its regions are gone; `tickway capture ls` shows what was recorded"
                 .to_owned()
         } else {

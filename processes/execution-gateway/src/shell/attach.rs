@@ -15,6 +15,7 @@ use anyhow::Context;
 use machine::Stepper;
 use orders::OrdersState;
 use runtime::config::Venue;
+use runtime::huge_pages::outside_arena;
 use runtime::inputs::ControlInput;
 use runtime::kill_file;
 use runtime::process::Process;
@@ -37,7 +38,8 @@ impl Shell {
         let (config, settings, venue) = settings(process)?;
         let state =
             OrdersState::with_capacity(settings.orders_max, settings.symbols.len().max(1), settings.strategies.max(1));
-        let Ledger { tail, flusher, state, memory } = Ledger::open(process, &config, state)?;
+        // A journal is read whole: not into memory that is kept and locked.
+        let Ledger { tail, flusher, state, memory } = outside_arena(|| Ledger::open(process, &config, state))?;
         let entry_ring = RingId { kind: RingKind::OrderEntry, writer: Role::Risk, index: 0, gateway: me.index };
         let entries = ports.gating_reader(entry_ring, me, &status, None)?;
         let guards = guards(process, &config)?;

@@ -160,7 +160,7 @@ impl Connection {
                 self.began = self.clock.now();
                 if let Some(reason) = guards.refused(strategy, self.began) {
                     self.answers.push_back(Answer::NotSent { user_ref_num, reason });
-                    self.outbound.pop_front();
+                    self.drop_first();
                     done += 1;
                     continue;
                 }
@@ -180,17 +180,22 @@ impl Connection {
             self.tap(WireKind::StreamSent, &first.bytes[rest.start..rest.start + written]);
             self.taken += written;
             if self.taken == first.length {
-                self.outbound.pop_front();
-                if self.outbound.is_empty() {
-                    // Back to its first place: the next message is written where this one was, which the cache still has.
-                    self.outbound.clear();
-                }
+                self.drop_first();
                 self.taken = 0;
                 done += 1;
                 self.sent(first.tag);
             }
         }
         done
+    }
+
+    /// Takes the first message out. An empty queue goes back to its first place: the next message is written where the last
+    /// one was, which the cache still has.
+    fn drop_first(&mut self) {
+        self.outbound.pop_front();
+        if self.outbound.is_empty() {
+            self.outbound.clear();
+        }
     }
 
     fn sent(&mut self, tag: SendTag) {

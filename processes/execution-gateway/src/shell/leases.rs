@@ -28,10 +28,10 @@ impl Lease {
     /// its process writes on every pass is left alone until then. A heartbeat of the future proves nothing about later.
     fn held(&self, now: Nanos) -> bool {
         let seen = self.seen.get();
-        let proven = seen != Nanos(0) && seen <= now && now.0 - seen.0 <= self.lease_ns;
-        proven || {
-            self.seen.set(self.status.heartbeat());
-            lease_held(&self.status, now, self.lease_ns)
+        seen <= now && lease_held(seen, now, self.lease_ns) || {
+            let newest = self.status.heartbeat();
+            self.seen.set(newest);
+            lease_held(newest, now, self.lease_ns)
         }
     }
 }
@@ -89,7 +89,7 @@ impl Guards {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shm_layout::ring::sync::SharedWords;
+    use shm_layout::ring::sync::{Ordering, SharedWords};
     use shm_layout::status::{STATUS_WORDS, StatusWriter};
 
     #[test]
@@ -112,5 +112,9 @@ mod tests {
         assert!(lease.held(Nanos(3_000)));
         writer.heartbeat(Nanos(3_001));
         assert!(!lease.held(Nanos(3_102)), "what was to come at 9000 is not believed");
+        // A new life, whose region is zeroed before its first beat.
+        body.store(0, 0, Ordering::Relaxed);
+        let _reborn = StatusWriter::start(&body, 2, 2, Nanos(4_000));
+        assert!(lease.held(Nanos(4_050)) && !lease.held(Nanos(4_101)));
     }
 }

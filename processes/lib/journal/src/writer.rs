@@ -1,7 +1,7 @@
 //! The gateway's hand on the journal: appends whole records to the tail, without a system call, a lock or an allocation.
 
 use crate::frame::{self, Header, RECORD_BYTES_MAX};
-use crate::record::{Record, RecordType};
+use crate::record::{Intent, Record, RecordType};
 use crate::tail::{self, BadTail, TailSnapshot, TailState, word};
 use shm_layout::ring::sync::{Ordering, SharedWords};
 use std::hint::black_box;
@@ -18,8 +18,8 @@ pub enum AppendError {
     JournalUnavailable,
 }
 
-/// No record of an order is longer: an intent has 160 bytes.
-const RECORD_BYTES_TYPICAL: usize = 192;
+/// What an order's first record has.
+const INTENT_BYTES: usize = frame::record_bytes(size_of::<Intent>());
 
 /// Appends records to a tail. One per tail.
 #[derive(Debug)]
@@ -112,9 +112,9 @@ impl TailWriter {
     /// record's first store would wait for it.
     pub fn rehearse(&self) {
         let first = word::DATA + self.place / 8;
-        let lines = (first..self.words.len()).step_by(8).take(RECORD_BYTES_TYPICAL / 64);
+        let lines = (first..self.words.len()).step_by(8).take(INTENT_BYTES / 64);
         black_box(lines.fold(0, |sum, line| sum ^ self.words.load(line, Ordering::Relaxed)));
-        black_box(self.buffer.0[..RECORD_BYTES_TYPICAL].iter().step_by(64).fold(0, |sum, byte| sum ^ byte));
+        black_box(self.buffer.0[..INTENT_BYTES].iter().step_by(64).fold(0, |sum, byte| sum ^ byte));
     }
 
     /// Appends a record and commits it; returns its sequence. When it returns, the record survives this process.

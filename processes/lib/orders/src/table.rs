@@ -195,12 +195,20 @@ impl OrderTable {
         })
     }
 
-    /// Reads what an insert under `id` will touch, while there is nothing to insert: the table is larger than any cache.
-    pub fn rehearse(&self, id: ClOrdId) {
+    /// The row that the next insert takes; `None` in a table of live orders.
+    #[must_use]
+    pub fn next_row(&self) -> Option<Row> {
         let row = if self.free.count > 0 { self.free.first } else { self.terminal.first };
-        let neighbour = self.links.get(row as usize).map(|links| links.next);
-        let linked = [neighbour, Some(self.live.last)].map(|row| self.links.get(row? as usize).copied());
-        black_box((self.find(id), linked, self.rows.get(row as usize).copied()));
+        (row != NIL).then_some(Row(row))
+    }
+
+    /// Reads most of what an insert under `id` will touch, while there is nothing to insert: the table is larger than any
+    /// cache.
+    pub fn rehearse(&self, id: ClOrdId) {
+        let row = self.next_row().map(Row::index);
+        let next = row.and_then(|row| self.links.get(row)).map(|links| links.next);
+        let linked = [next, Some(self.live.last)].map(|row| self.links.get(row? as usize).copied());
+        black_box((self.find(id), linked, row.and_then(|row| self.rows.get(row)).copied()));
     }
 
     /// Inserts an order, evicting the terminal order that ended first when there is no free row.

@@ -48,6 +48,25 @@ fn a_request_under_a_used_id_is_illegal_and_changes_nothing() {
     assert_eq!(table.find(ClOrdId(2)), Some(row));
 }
 
+#[test]
+fn a_rehearsal_reads_at_every_edge_of_the_table_and_names_the_row_that_is_taken() {
+    let mut table = OrderTable::with_capacity(2);
+    for id in 1..=2 {
+        table.rehearse(ClOrdId(id));
+        let next = table.next_row();
+        assert_eq!(table.insert(order(id)).ok(), next);
+    }
+    table.rehearse(ClOrdId(3));
+    assert_eq!((table.next_row(), table.insert(order(3))), (None, Err(Insert::Full)));
+    // The order that ended first makes room.
+    let row = table.find(ClOrdId(2)).unwrap();
+    table.apply(row, &Event::CancelRequested { cl_ord_id: ClOrdId(2) }).unwrap();
+    table.apply(row, &Event::Canceled { decrement: Qty(10) }).unwrap();
+    table.rehearse(ClOrdId(u64::MAX));
+    assert_eq!(table.next_row(), Some(row));
+    assert_eq!(table.insert(order(3)), Ok(row));
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Insert(u64),

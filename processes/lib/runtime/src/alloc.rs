@@ -80,18 +80,21 @@ unsafe impl GlobalAlloc for CountingAllocator {
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_bytes: usize) -> *mut u8 {
+        count();
         if !arena::holds(block) {
-            count();
             // SAFETY: as in `alloc`; `block` came from the system allocator under this layout.
             return unsafe { System.realloc(block, layout, new_bytes) };
         }
-        if arena::resize(block, layout.size(), new_bytes) {
+        if arena::resize_in_place(block, layout.size(), new_bytes) {
             return block;
         }
         // SAFETY: the caller keeps the rounded-up size within `isize::MAX`.
         let new = unsafe { Layout::from_size_align_unchecked(new_bytes, layout.align()) };
-        // SAFETY: as in `alloc`.
-        let moved = unsafe { self.alloc(new) };
+        let mut moved = arena::take(new);
+        if moved.is_null() {
+            // SAFETY: as in `alloc`.
+            moved = unsafe { System.alloc(new) };
+        }
         if !moved.is_null() {
             // SAFETY: both blocks have that many bytes and are apart: the old one stays taken.
             unsafe { block.copy_to_nonoverlapping(moved, layout.size().min(new_bytes)) };

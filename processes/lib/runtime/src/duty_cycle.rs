@@ -63,12 +63,10 @@ pub fn run_until(agent: &mut impl Agent, around: &mut RunLoop, mut stop: impl Fn
             allocations = counted;
             status.set_allocations_after_start(counted);
         }
-        if work_count == 0
-            && let Some(turn) = turn
-        {
-            turn.seek();
+        let napped = work_count == 0 && turn.as_mut().is_some_and(|turn| turn.seek(now));
+        if !napped {
+            wait.idle(work_count);
         }
-        wait.idle(work_count);
     }
     alloc::stop_counting();
     status.set_state(ProcessState::Stopping);

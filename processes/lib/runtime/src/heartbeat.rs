@@ -13,11 +13,11 @@ pub fn lease_age_ns(status: &StatusReader, now: Nanos) -> u64 {
     now.0.saturating_sub(status.heartbeat().0)
 }
 
-/// True while the process's heartbeat is at most `lease_ns` old. A process that never beat holds no lease.
+/// True while a heartbeat is at most `lease_ns` old. Who never beat (0) holds no lease.
 #[inline]
 #[must_use]
-pub fn lease_held(status: &StatusReader, now: Nanos, lease_ns: u64) -> bool {
-    status.heartbeat() != Nanos(0) && lease_age_ns(status, now) <= lease_ns
+pub const fn lease_held(heartbeat: Nanos, now: Nanos, lease_ns: u64) -> bool {
+    heartbeat.0 != 0 && now.0.saturating_sub(heartbeat.0) <= lease_ns
 }
 
 /// What a watcher saw of a process.
@@ -65,9 +65,11 @@ mod tests {
     fn leases_end_and_progress_is_told_from_heartbeat() {
         let body = SharedWords::heap(STATUS_WORDS);
         let reader = StatusReader::new(&body);
-        assert!(!lease_held(&reader, Nanos(5), 100), "never started");
+        assert!(!lease_held(reader.heartbeat(), Nanos(5), 100), "never started");
         let writer = StatusWriter::start(&body, 1, 42, Nanos(1_000));
-        assert!(lease_held(&reader, Nanos(1_100), 100) && !lease_held(&reader, Nanos(1_101), 100));
+        assert!(
+            lease_held(reader.heartbeat(), Nanos(1_100), 100) && !lease_held(reader.heartbeat(), Nanos(1_101), 100)
+        );
         assert_eq!(lease_age_ns(&reader, Nanos(900)), 0);
         let mut watch = Watch::new(&reader, Nanos(1_000));
         writer.heartbeat(Nanos(2_000));

@@ -51,8 +51,10 @@ impl AlignedMap {
         let error = io::Error::last_os_error();
         // Only the ends, also after a failure: a map that failed late has given up what lies between, and another thread may
         // have it by now.
-        release(reserved.cast(), before);
-        release(first.wrapping_add(length), room - before - length);
+        // SAFETY: the end is of the reservation above, and nothing was made of it.
+        unsafe { release(reserved.cast(), before) };
+        // SAFETY: as above.
+        unsafe { release(first.wrapping_add(length), room - before - length) };
         if mapped == libc::MAP_FAILED { Err(error) } else { Ok(Self { first, length }) }
     }
 
@@ -69,14 +71,18 @@ impl AlignedMap {
 
 impl Drop for AlignedMap {
     fn drop(&mut self) {
-        release(self.first, self.length);
+        // SAFETY: the map is this value's own, and who was given its pointer keeps the value alive.
+        unsafe { release(self.first, self.length) };
     }
 }
 
-/// Gives addresses back that this file's own calls took, and that nothing refers to any more.
-pub(crate) fn release(first: *mut u8, length: usize) {
+/// Gives addresses back.
+///
+/// # Safety
+/// They are of the caller's own map, and nothing refers to them any more.
+pub(crate) unsafe fn release(first: *mut u8, length: usize) {
     if length > 0 {
-        // SAFETY: the callers pass ranges of their own maps, once. A failure leaves them mapped, which harms nobody.
+        // SAFETY: by the contract. A failure leaves them mapped, which harms nobody.
         unsafe { libc::munmap(first.cast(), length) };
     }
 }
@@ -95,21 +101,41 @@ pub(crate) fn reserve(bytes: usize) -> io::Result<*mut u8> {
     }
     let before = mapped.addr().next_multiple_of(HUGE_PAGE_BYTES) - mapped.addr();
     let first = mapped.cast::<u8>().wrapping_add(before);
-    release(mapped.cast(), before);
-    release(first.wrapping_add(bytes), room - before - bytes);
+    // SAFETY: the end is of the map above, and nothing was made of it.
+    unsafe { release(mapped.cast(), before) };
+    // SAFETY: as above.
+    unsafe { release(first.wrapping_add(bytes), room - before - bytes) };
     // SAFETY: the range is this call's own map; the advice changes no byte. Refused, the pages stay small.
     unsafe { libc::madvise(first.cast(), bytes, libc::MADV_HUGEPAGE) };
     Ok(first)
 }
 
-/// From now on what this process allocates comes from an arena on huge pages, as large as half of those that lie free.
-pub fn grant_heap() {
-    arena::open(Allowance::now().pages);
+/// Makes the pages of a [`reserve`] present, whether or not they may be locked afterwards, and ends its wish: pages that
+/// came out small are not moved while the process works.
+pub(crate) fn populate(first: *mut u8, bytes: usize) {
+    // SAFETY: the range is the caller's own map; the call changes no byte of it. Kernels before 5.14 refuse it: the pages
+    // then come with the lock, or when they are first written.
+    unsafe { libc::madvise(first.cast(), bytes, libc::MADV_POPULATE_WRITE) };
+    // SAFETY: as above.
+    unsafe { libc::madvise(first.cast(), bytes, libc::MADV_NOHUGEPAGE) };
 }
 
-/// Ends [`grant_heap`].
-pub fn end_heap_grant() {
+/// Most huge pages of an arena: 256 MiB hold the tables of a full day's books.
+const ARENA_PAGES_MAX: usize = 128;
+
+/// From now on what this thread allocates comes from an arena on huge pages, as large as half of those that lie free.
+pub fn open_arena() {
+    arena::open(Allowance::now().pages.min(ARENA_PAGES_MAX));
+}
+
+/// Ends [`open_arena`], of the same thread, before the process's memory is locked.
+pub fn close_arena() {
     arena::close();
+}
+
+/// Runs `read` without the arena: for what is read whole and given back, as a journal is.
+pub fn outside_arena<T>(read: impl FnOnce() -> T) -> T {
+    arena::outside(read)
 }
 
 /// What may be taken without waiting: half of the huge pages that lie free, and for a region within [`PATIENCE_NS`]. For one

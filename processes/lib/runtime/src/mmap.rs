@@ -4,7 +4,7 @@
 //! size is checked before it is mapped. Nobody ever holds a reference into a map: [`SharedWords`] gives atomic words.
 
 use crate::error::RuntimeError;
-use crate::huge_pages::{AlignedMap, HUGE_PAGE_BYTES, end_heap_grant};
+use crate::huge_pages::{AlignedMap, HUGE_PAGE_BYTES, close_arena};
 use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
@@ -227,13 +227,13 @@ fn lock_pages(first: *mut u8, bytes: usize) -> MlockOutcome {
 }
 
 /// Makes every page of this process present and keeps it so: the heap, the stacks, the program. A table of zeros has no
-/// page until it is written; without this, each of its pages would fault when trading first comes to it. No table is made
-/// on huge pages any more.
+/// page until it is written; without this, each of its pages would fault when trading first comes to it. The start's arena
+/// is closed: from here on the system allocates.
 ///
 /// # Errors
 /// What the kernel refuses: more than `RLIMIT_MEMLOCK` without CAP_IPC_LOCK.
 pub fn lock_process() -> Result<(), RuntimeError> {
-    end_heap_grant();
+    close_arena();
     mlockall(MlockAllFlags::MCL_CURRENT).map_err(|error| {
         RuntimeError::system("lock this process's memory", error.into(), "raise RLIMIT_MEMLOCK (ulimit -l unlimited)")
     })

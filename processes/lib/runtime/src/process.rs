@@ -11,7 +11,7 @@ use crate::control_page::{self, OpenedControlPage};
 use crate::duty_cycle::{Agent, RunLoop, run};
 use crate::error::RuntimeError;
 use crate::failpoint;
-use crate::huge_pages::grant_heap;
+use crate::huge_pages::open_arena;
 use crate::instance::Instance;
 use crate::mmap::{MlockOutcome, lock_process};
 use crate::ports::{Identity, Ports};
@@ -54,7 +54,7 @@ pub struct Arguments {
     /// How to wait when idle: spin, yield or nap:MICROSECONDS.
     #[arg(long, default_value = "yield")]
     pub wait: WaitStrategy,
-    /// Stages that yield on the same CPU; this one looks for its turn after the last of them ([`crate::turn`]).
+    /// Stages that yield on the same CPU; this one looks for its turn after the last of them.
     #[arg(long, value_delimiter = ',')]
     pub turn_after: Vec<Stage>,
     /// Snapshot that the rebuild wrote for this life.
@@ -105,7 +105,7 @@ impl Process {
             Some(core) => {
                 scheduler::become_hot()?;
                 affinity::pin(core)?;
-                grant_heap();
+                open_arena();
             }
             None => scheduler::become_cold()?,
         }

@@ -7,7 +7,7 @@
 //! Processes that yield after every pass are run round and round in one order, which the first moments of each decide by
 //! chance and which then stays (Linux 6.18: a yield gives up the rest of the slice, so nobody gains on another). A process
 //! that finds the wrong one before it naps once: it comes back at another place of the round, and looks again. Heartbeats
-//! tell who ran last. It is a wish: after [`NAPS_MAX`] naps the order stays as it is.
+//! tell who ran last. It is a wish: after [`NAPS_MAX`] naps it is tried once a second.
 
 use crate::error::RuntimeError;
 use crate::ports::Ports;
@@ -19,9 +19,12 @@ use std::time::Duration;
 
 /// Passes in a row after a stranger's, before the order is held to be that one: a cold process may come between once.
 const PASSES: u32 = 256;
-/// Naps of a process's life. Each has the right order as its outcome about every third time.
+/// Naps of a life before they become rare. About every third leads to the right order.
 const NAPS_MAX: u32 = 32;
-/// Length of a nap: long enough for the others to go round.
+/// From then on at least this long from one nap to the next: a neighbour that restarts brings the order about anew.
+const REST_NS: u64 = 1_000_000_000;
+/// Length of a nap: long enough for the others to go round (with the kernel's slack some 100 us). So few of them starve
+/// nobody, as the regular naps of `wait::SHARED_NAP_US_MIN` did.
 const NAP: Duration = Duration::from_micros(50);
 
 /// A stage, as an argument names it: `strategy/0`.
@@ -75,6 +78,7 @@ pub struct Turn {
     seen: Nanos,
     wrong: u32,
     naps: u32,
+    napped: Nanos,
 }
 
 impl Turn {
@@ -90,16 +94,26 @@ impl Turn {
     }
 
     const fn new(neighbour: StatusReader, others: Vec<StatusReader>) -> Self {
-        Self { neighbour, others, seen: Nanos(0), wrong: 0, naps: 0 }
+        Self { neighbour, others, seen: Nanos(0), wrong: 0, naps: 0, napped: Nanos(0) }
     }
 
-    /// After an empty pass: naps if this process has found the wrong one before it for long enough.
+    /// After an empty pass: naps if this process has found the wrong one before it for long enough. True when it did, and
+    /// so has another place already.
     #[inline]
-    pub fn seek(&mut self) {
-        if self.naps < NAPS_MAX && self.is_wrong() {
-            self.naps += 1;
+    pub fn seek(&mut self, now: Nanos) -> bool {
+        let naps = self.is_wrong() && self.may_nap(now);
+        if naps {
             std::thread::sleep(NAP);
         }
+        naps
+    }
+
+    fn may_nap(&mut self, now: Nanos) -> bool {
+        let may = self.naps < NAPS_MAX || now.0.saturating_sub(self.napped.0) >= REST_NS;
+        if may {
+            (self.naps, self.napped) = (self.naps.saturating_add(1), now);
+        }
+        may
     }
 
     fn is_wrong(&mut self) -> bool {
@@ -143,6 +157,15 @@ mod tests {
         for wrong in ["strategy", "strategy/", "strategy/300", "stranger/0", ""] {
             assert!(wrong.parse::<Stage>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn naps_become_rare() {
+        let body = SharedWords::heap(STATUS_WORDS);
+        let mut turn = Turn::new(StatusReader::new(&body), Vec::new());
+        let mut naps = |from: u64| (from..from + 1_000).filter(|now| turn.may_nap(Nanos(*now))).count();
+        assert_eq!(naps(5), NAPS_MAX as usize);
+        assert_eq!([naps(REST_NS), naps(2 * REST_NS), naps(2 * REST_NS + 1_000)], [1, 1, 0]);
     }
 
     #[test]

@@ -34,10 +34,13 @@ impl WaitStrategy {
         }
     }
 
-    /// Waits, if the duty cycle had no work.
+    /// Waits, if the duty cycle had no work. A cold process that had some gives a hot one on its CPU a turn before the rest.
     #[inline]
     pub fn idle(self, work_count: usize) {
         if work_count != 0 {
+            if matches!(self, Self::Nap(_)) {
+                std::thread::yield_now();
+            }
             return;
         }
         match self {

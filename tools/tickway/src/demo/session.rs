@@ -161,6 +161,12 @@ impl Running {
         Ok((regions, rows))
     }
 
+    /// The processes as they now are.
+    fn processes(&self) -> Result<Vec<ProcessRow>, Failure> {
+        let regions = Regions::open_status(self.instance.regions())?;
+        Ok(roster::processes(&launch::place_of(&self.instance), &regions))
+    }
+
     /// The regions, those unlinked since the start included.
     fn regions(&self) -> Result<Regions, Failure> {
         let mut regions = Regions::open(self.instance.regions())?;
@@ -177,7 +183,7 @@ impl Running {
         let mut waited = Duration::ZERO;
         loop {
             let logins = self.venue.ask("account")?["sessions"]["logins"].as_u64().unwrap_or(0);
-            let (_, rows) = self.look()?;
+            let rows = self.processes()?;
             let feed = rows.iter().find(|row| row.role == Role::FeedHandler);
             let heard = feed.and_then(|row| row.counter("datagrams")).is_some_and(|datagrams| datagrams > 0);
             match (logins > 0, heard) {
@@ -227,7 +233,7 @@ impl Running {
 
     fn snapshot(&mut self, follow: &mut Follow, differences: &mut BTreeSet<String>) -> Result<Snapshot, Failure> {
         let venue = self.venue.ask("progress")?;
-        let (_, rows) = self.look()?;
+        let rows = self.processes()?;
         follow.look();
         for row in rows.iter().filter(|row| row.role == Role::ExecutionGateway && row.state != "running") {
             if differences.insert(format!("{} ended during the demo (state {})", row.name(), row.state)) {

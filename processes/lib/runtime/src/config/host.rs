@@ -171,8 +171,8 @@ pub struct Rings {
 }
 
 impl Default for Rings {
-    /// The demo's sizes: one strategy and one venue stay under 52 MiB. Whatever hot processes share has 2 MiB at least, a page of
-    /// that size.
+    /// The demo's sizes: one strategy and one venue stay under 52 MiB. Each ring of market data, orders, steps and wire fills a
+    /// page of 2 MiB, so that it can lie on one.
     fn default() -> Self {
         Self {
             market_data: Slots::new(65_536),
