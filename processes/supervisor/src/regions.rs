@@ -6,7 +6,8 @@
 use crate::config;
 use crate::strays;
 use anyhow::{Context as _, bail};
-use journal::TailSnapshot;
+use journal::frame::Header;
+use journal::{RecordType, TailSnapshot};
 use runtime::child::{Pidfd, ProcessId, is_alive};
 use runtime::clock::{Clock, calibrate};
 use runtime::config::HostFile;
@@ -196,13 +197,20 @@ fn set_aside(paths: &[PathBuf], work: impl FnOnce() -> anyhow::Result<()>) -> an
     worked
 }
 
-/// Boot stamp of a journal tail that holds records which no file is known to have; `None` when it holds none.
+/// Boot stamp of a journal tail that holds records of orders which no file is known to have; `None` when it holds none.
 fn tail_stamp(path: &Path) -> Option<u64> {
     let words = map_region(path, Access::ReadOnly, None).ok()?.words;
     let header = RegionHeader::read(&words).ok().filter(|header| header.spec().kind == RegionKind::JournalTail)?;
     let snapshot = TailSnapshot::take(&header.body()).ok()?;
-    let last = snapshot.frames().last()?.ok()?.header.sequence;
-    (last > snapshot.durable_sequence).then_some(header.spec().boot_stamp)
+    tells_of_orders(&snapshot).then_some(header.spec().boot_stamp)
+}
+
+/// Whether a tail holds what the files are not known to have and would miss. The configuration, with which a gateway begins
+/// its life, is stated anew by the next one: a start that failed leaves nothing else.
+fn tells_of_orders(tail: &TailSnapshot) -> bool {
+    let told =
+        |header: &Header| header.sequence > tail.durable_sequence && header.record_type != RecordType::Config as u16;
+    tail.frames().flatten().any(|frame| told(&frame.header))
 }
 
 /// True when some journal of the instance holds anything.
@@ -219,4 +227,30 @@ fn random_stamp() -> anyhow::Result<u64> {
     let mut bytes = [0; 8];
     std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).context("/dev/urandom")?;
     Ok(u64::from_le_bytes(bytes).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use journal::memory::{self, BOOT_STAMP, MemoryStore, new_tail};
+    use journal::record::{Config, VenueMessage};
+    use journal::{Flusher, Record, Resume, TailWriter, tail};
+    use shm_layout::types::Nanos;
+
+    #[test]
+    fn a_tail_is_kept_for_what_it_tells_of_orders_and_not_for_a_configuration() {
+        let words = new_tail(tail::CAPACITY_BYTES_MIN);
+        let mut writer = TailWriter::attach(words.clone(), BOOT_STAMP, 1, 0).unwrap();
+        let kept = || tells_of_orders(&TailSnapshot::take(&words).unwrap());
+        assert!(!kept(), "empty");
+        let config = Config { config_hash: 1, instrument_table_hash: 2, durability: 0, now_ns: Nanos(3) };
+        writer.append(&Record::Config(config)).unwrap();
+        assert!(!kept(), "a life that began and did nothing");
+        writer.append(&Record::VenueMessage(VenueMessage::new(1, Nanos(1), &[7; 20]))).unwrap();
+        assert!(kept(), "evidence of the venue that no file has");
+        let config = memory::config(1 << 20, 600);
+        let mut flusher = Flusher::new(words.clone(), MemoryStore::default(), config, &Resume::default()).unwrap();
+        while flusher.poll(Nanos(1)).unwrap() > 0 {}
+        assert!(!kept(), "the files have it");
+    }
 }

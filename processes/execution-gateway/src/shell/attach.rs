@@ -77,7 +77,7 @@ impl Shell {
             kill_generation: 0,
             journal_available: true,
             // Last, so that nothing above can fail with the thread running.
-            flushing: Flushing::start(flusher, process.clock, config.durability)?,
+            flushing: Flushing::start(flusher, process.clock, config.durability, process.arguments.wait)?,
             stop_asked: false,
             stop_by: None,
             idle_passes: 0,

@@ -5,19 +5,17 @@ use anyhow::Context;
 use journal::Flusher;
 use runtime::clock::Clock;
 use runtime::store::FileStore;
-use runtime::wait::SHARED_NAP_US_MIN;
+use runtime::wait::{SHARED_NAP_US_MIN, WaitStrategy};
 use runtime::{affinity, scheduler};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-/// How long it naps when there is nothing to move and orders wait for what it syncs (L2).
-const NAP_WAITED_FOR: Duration = Duration::from_micros(200);
-/// How long where nobody waits (L0): see [`SHARED_NAP_US_MIN`].
-const NAP: Duration = Duration::from_micros(SHARED_NAP_US_MIN as u64);
-/// How long a stop waits for a file system that moves nothing.
-const STOP: Duration = Duration::from_secs(2);
+/// How long it naps, in microseconds, when there is nothing to move and orders wait for what it syncs (L2), beside hot
+/// processes that have their CPUs to themselves.
+const NAP_WAITED_FOR_US: u32 = 200;
+/// How long a stop waits for a file system that moves nothing, in nanoseconds.
+const STOP_NS: u64 = 2_000_000_000;
 /// Value of the flag while the gateway runs.
 const RUNNING: u64 = u64::MAX;
 
@@ -34,11 +32,13 @@ impl Flushing {
     ///
     /// # Errors
     /// When the system refuses one more thread.
-    pub(super) fn start(flusher: Flusher<FileStore>, clock: Clock, durability: Durability) -> anyhow::Result<Self> {
-        let nap = match durability {
-            Durability::L0 => NAP,
-            Durability::L2 => NAP_WAITED_FOR,
-        };
+    pub(super) fn start(
+        flusher: Flusher<FileStore>,
+        clock: Clock,
+        durability: Durability,
+        hot: WaitStrategy,
+    ) -> anyhow::Result<Self> {
+        let wait = wait(durability, hot);
         let stop_after = Arc::new(AtomicU64::new(RUNNING));
         let flag = Arc::clone(&stop_after);
         let work = move || {
@@ -46,7 +46,7 @@ impl Flushing {
             if let Err(error) = affinity::unpin().and_then(|()| scheduler::become_cold()) {
                 tracing::warn!("the flusher shares the hot core: {error}");
             }
-            flush(flusher, &clock, &flag, nap);
+            flush(flusher, &clock, &flag, wait);
         };
         let thread = std::thread::Builder::new().name("flusher".to_owned()).spawn(work);
         let thread = Some(thread.context("cannot start the flusher's thread")?);
@@ -71,8 +71,19 @@ impl Drop for Flushing {
     }
 }
 
-fn flush(mut flusher: Flusher<FileStore>, clock: &Clock, stop_after: &AtomicU64, nap: Duration) {
-    let mut naps_left = STOP.as_micros() / nap.as_micros();
+/// How it waits beside a hot thread that waits like this. Where CPUs are shared and orders wait for it, it yields as the hot
+/// processes do: what waits is worth more than a turn, and short naps would starve the kernel's own threads
+/// ([`SHARED_NAP_US_MIN`]), which sync the files.
+const fn wait(durability: Durability, hot: WaitStrategy) -> WaitStrategy {
+    match (durability, hot) {
+        (Durability::L0, _) => WaitStrategy::Nap(SHARED_NAP_US_MIN),
+        (Durability::L2, WaitStrategy::Yield) => WaitStrategy::Yield,
+        (Durability::L2, _) => WaitStrategy::Nap(NAP_WAITED_FOR_US),
+    }
+}
+
+fn flush(mut flusher: Flusher<FileStore>, clock: &Clock, stop_after: &AtomicU64, wait: WaitStrategy) {
+    let mut stop_by = None;
     loop {
         // Before the poll: what was committed before the flag was set is then seen by it.
         let through = stop_after.load(Ordering::Acquire);
@@ -85,13 +96,14 @@ fn flush(mut flusher: Flusher<FileStore>, clock: &Clock, stop_after: &AtomicU64,
             }
         }
         if through != RUNNING {
-            naps_left -= 1;
-            if flusher.durable_sequence() >= through || naps_left == 0 {
+            let now = clock.now();
+            let stop_by = *stop_by.get_or_insert(now.plus(STOP_NS));
+            if flusher.durable_sequence() >= through || now >= stop_by {
                 // States what became durable last.
                 let _ = flusher.poll(clock.now());
                 return;
             }
         }
-        std::thread::sleep(nap);
+        wait.idle(0);
     }
 }
