@@ -72,14 +72,21 @@ impl World {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        let log = fs::read_to_string(self.dir.path().join("supervisor.log")).unwrap_or_default();
-        panic!("{what}: not within the patience\n{log}");
+        panic!("{what}: not within the patience\n{}", self.log());
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("supervisor.log")).unwrap_or_default()
+    }
+
+    fn signal(&self, signal: Signal) {
+        let child = self.supervisor.as_ref().expect("a supervisor runs");
+        kill(Pid::from_raw(child.id() as i32), signal).expect("it is ours");
     }
 
     fn end(&mut self, signal: Signal) {
-        let mut child = self.supervisor.take().expect("a supervisor runs");
-        kill(Pid::from_raw(child.id() as i32), signal).expect("it is ours");
-        child.wait().expect("it is our child");
+        self.signal(signal);
+        self.supervisor.take().expect("it was signalled").wait().expect("it is our child");
     }
 }
 
@@ -88,16 +95,26 @@ impl Drop for World {
         if self.supervisor.is_some() {
             self.end(Signal::SIGTERM);
         }
+        // A test that failed between two supervisors leaves processes that nobody would end.
+        for id in supervisor::strays::find(&self.folder("-data").join("host.toml")) {
+            let _ = kill(Pid::from_raw(id.pid as i32), Signal::SIGKILL);
+        }
         let _ = fs::remove_dir_all(self.folder(""));
         let _ = fs::remove_dir_all(self.folder("-data"));
         let locks = format!("/dev/shm/tickway-{}", nix::unistd::getuid());
         let _ = fs::remove_file(Path::new(&locks).join(format!("{}.lock", self.name)));
+        let _ = fs::remove_file(format!("{locks}-{}", self.name));
     }
 }
 
 fn process<'a>(status: &'a Value, role: &str) -> &'a Value {
     let rows = status["processes"].as_array().expect("processes are a list");
     rows.iter().find(|process| process["role"] == role).expect("every role has a row")
+}
+
+fn is_stopped(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
+    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" T"))
 }
 
 #[test]
@@ -109,10 +126,19 @@ fn a_stopped_writer_is_proven_dead_by_the_next_supervisor_before_its_ring_is_tak
         let pid = process(&before, role)["pid"].as_i64().expect("a pid") as i32;
         let start_time = start_time(pid as u32).expect("it lives");
         let stopped = ProcessId { pid: pid as u32, start_time };
+        // The old supervisor must not notice, so it is stopped first. Stopped, too, is the writer before it dies: the
+        // kernel hangs up a stopped process whose parent's death leaves its process group an orphan.
+        world.signal(Signal::SIGSTOP);
         kill(Pid::from_raw(pid), Signal::SIGSTOP).expect("it is of this instance");
-        // No time for the old supervisor to notice: its heartbeat timeout is longer than this.
+        for _ in 0..3_000 {
+            if is_stopped(pid) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
         world.end(Signal::SIGKILL);
-        assert!(is_alive(stopped), "stopped, not dead");
+        assert!(is_stopped(pid), "{role}: its supervisor's death does not wake it\n{}", world.log());
+        assert!(is_alive(stopped), "{role}: stopped, not dead\n{}", world.log());
         world.start();
         let after = world.until("its next life", |status| {
             let row = process(status, role);
