@@ -112,6 +112,7 @@ fn run_rebuild(arguments: RebuildArguments) -> ExitCode {
 
 fn run_foreground(arguments: &RunArguments) -> ExitCode {
     let options = Options { host: arguments.host.clone(), replace: arguments.replace };
+    runtime::signal::abort_on_panic();
     // Handlers first: a Ctrl-C during the start is then an orderly stop after it.
     if let Err(error) = runtime::signal::install() {
         return fail(71, &error.to_string());

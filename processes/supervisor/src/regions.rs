@@ -7,6 +7,7 @@ use crate::config;
 use crate::strays;
 use anyhow::{Context as _, bail};
 use journal::frame::Header;
+use journal::tail::BadTail;
 use journal::{RecordType, TailSnapshot};
 use runtime::child::{Pidfd, ProcessId, is_alive};
 use runtime::clock::{Clock, calibrate};
@@ -197,20 +198,26 @@ fn set_aside(paths: &[PathBuf], work: impl FnOnce() -> anyhow::Result<()>) -> an
     worked
 }
 
-/// Boot stamp of a journal tail that holds records of orders which no file is known to have; `None` when it holds none.
+/// Boot stamp of a journal tail that holds records of orders which no file is known to have; `None` when it holds none. A
+/// damaged tail may: it is kept, and the gateway halts at it.
 fn tail_stamp(path: &Path) -> Option<u64> {
     let words = map_region(path, Access::ReadOnly, None).ok()?.words;
     let header = RegionHeader::read(&words).ok().filter(|header| header.spec().kind == RegionKind::JournalTail)?;
-    let snapshot = TailSnapshot::take(&header.body()).ok()?;
-    tells_of_orders(&snapshot).then_some(header.spec().boot_stamp)
+    tells_of_orders(&TailSnapshot::take(&header.body())).then_some(header.spec().boot_stamp)
 }
 
 /// Whether a tail holds what the files are not known to have and would miss. The configuration, with which a gateway begins
 /// its life, is stated anew by the next one: a start that failed leaves nothing else.
-fn tells_of_orders(tail: &TailSnapshot) -> bool {
+fn tells_of_orders(tail: &Result<TailSnapshot, BadTail>) -> bool {
+    let tail = match tail {
+        Ok(tail) => tail,
+        // Never initialised: its gateway died before it wrote anything.
+        Err(BadTail::Magic) => return false,
+        Err(_) => return true,
+    };
     let told =
         |header: &Header| header.sequence > tail.durable_sequence && header.record_type != RecordType::Config as u16;
-    tail.frames().flatten().any(|frame| told(&frame.header))
+    tail.frames().any(|frame| frame.map_or(true, |frame| told(&frame.header)))
 }
 
 /// True when some journal of the instance holds anything.
@@ -236,16 +243,22 @@ mod tests {
     use journal::record::{Config, VenueMessage};
     use journal::{Flusher, Record, Resume, TailWriter, tail};
     use shm_layout::types::Nanos;
+    use std::sync::atomic::Ordering;
 
     #[test]
     fn a_tail_is_kept_for_what_it_tells_of_orders_and_not_for_a_configuration() {
         let words = new_tail(tail::CAPACITY_BYTES_MIN);
         let mut writer = TailWriter::attach(words.clone(), BOOT_STAMP, 1, 0).unwrap();
-        let kept = || tells_of_orders(&TailSnapshot::take(&words).unwrap());
+        let kept = || tells_of_orders(&TailSnapshot::take(&words));
         assert!(!kept(), "empty");
         let config = Config { config_hash: 1, instrument_table_hash: 2, durability: 0, now_ns: Nanos(3) };
         writer.append(&Record::Config(config)).unwrap();
         assert!(!kept(), "a life that began and did nothing");
+        let in_record = tail::HEADER_BYTES / 8 + 6;
+        let whole = words.load(in_record, Ordering::Relaxed);
+        words.store(in_record, !whole, Ordering::Relaxed);
+        assert!(kept(), "damaged: nobody knows what it told");
+        words.store(in_record, whole, Ordering::Relaxed);
         writer.append(&Record::VenueMessage(VenueMessage::new(1, Nanos(1), &[7; 20]))).unwrap();
         assert!(kept(), "evidence of the venue that no file has");
         let config = memory::config(1 << 20, 600);

@@ -96,6 +96,7 @@ impl Host {
     /// # Errors
     /// When standard input or a signal cannot be set up.
     pub fn new(arguments: &Arguments) -> anyhow::Result<Self> {
+        signal::abort_on_panic();
         signal::install()?;
         Ok(Self {
             wanted: arguments.stages,

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Instant;
 
 /// What the stages counted.
 #[derive(Default, Clone, Copy)]
@@ -17,12 +18,16 @@ struct Counts {
 }
 
 /// Runs all stages; the exit code is 0 only when nothing failed and something passed.
+#[expect(clippy::disallowed_methods, reason = "a person waits for it: where the minutes went is told in wall time")]
 pub fn run(quick: bool) -> ExitCode {
     let mut total = Counts::default();
     let mut stage = |name: &str, command: &mut Command| {
         eprintln!("== {name}");
+        let began = Instant::now();
         let counts = count(command);
-        eprintln!("== {name}: {} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
+        let Counts { passed, failed, skipped } = counts;
+        let seconds = began.elapsed().as_secs();
+        eprintln!("== {name}: {passed} passed, {failed} failed, {skipped} skipped, {seconds} s");
         total.passed += counts.passed;
         total.failed += counts.failed;
         total.skipped += counts.skipped;
@@ -35,9 +40,9 @@ pub fn run(quick: bool) -> ExitCode {
             stage("lints", &mut cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]));
         }
     }
-    // System tests start the real binaries, which `cargo test` alone does not build for other packages.
-    stage("build of the binaries", &mut cargo(&["build", "--workspace", "--bins", "--quiet"]));
-    stage("build of the tests", &mut cargo(&["test", "--workspace", "--no-run", "--quiet"]));
+    // System tests start the real binaries, which `cargo test` alone does not build for other packages. Both at once: apart,
+    // the features of the tests' dependencies make cargo build some of the binaries twice.
+    stage("build", &mut cargo(&["build", "--workspace", "--bins", "--examples", "--tests", "--quiet"]));
     // Gigabytes of fresh build output would make every sync of the tests' own journals wait for the disk.
     stage("sync of the disk", &mut Command::new("sync"));
     stage("tests", &mut cargo(&["test", "--workspace", "--no-fail-fast", "--quiet"]));

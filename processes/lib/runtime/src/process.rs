@@ -95,6 +95,7 @@ impl Process {
         failpoints: &[&[&'static Failpoint]],
     ) -> anyhow::Result<(Self, StatusWriter)> {
         crate::log::init();
+        signal::abort_on_panic();
         let file = HostFile::load(&arguments.host)?;
         let instance = Instance::of(&file);
         let OpenedControlPage { spec, page } = control_page::open(&instance, Duration::from_secs(2))?;

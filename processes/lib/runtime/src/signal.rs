@@ -40,6 +40,19 @@ pub fn ignore_file_size_limit() -> Result<(), RuntimeError> {
     set(Signal::SIGXFSZ, SigHandler::SigIgn)
 }
 
+/// Makes a panic of any thread the death of the process where the build would unwind. A release build aborts by itself; a
+/// test build shares its libraries with the test harness, which needs to unwind, and must not behave otherwise for that:
+/// a process whose flusher has panicked would go on, a panic would run destructors.
+pub fn abort_on_panic() {
+    if cfg!(panic = "unwind") {
+        let print = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            print(panic);
+            std::process::abort();
+        }));
+    }
+}
+
 fn set(signal: Signal, handler: SigHandler) -> Result<(), RuntimeError> {
     let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
     // SAFETY: the handler only stores to an atomic, which is async-signal-safe, and lives as long as the program.
@@ -64,6 +77,23 @@ pub fn request_stop() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::Command;
+
+    #[test]
+    fn a_panic_of_any_thread_ends_the_process() {
+        // The test is its own child, told so by a variable: the hook would end the harness.
+        if std::env::var_os("TICKWAY_TEST_PANICS").is_some() {
+            abort_on_panic();
+            let _ = std::thread::spawn(|| panic!("as asked")).join();
+            return;
+        }
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child
+            .args(["--exact", "signal::tests::a_panic_of_any_thread_ends_the_process"])
+            .env("TICKWAY_TEST_PANICS", "1");
+        assert_eq!(child.output().unwrap().status.signal(), Some(Signal::SIGABRT as i32));
+    }
 
     #[test]
     fn sigterm_asks_for_a_stop_also_where_it_was_blocked_and_sigpipe_is_survived() {

@@ -91,7 +91,7 @@ fn sweep_instance(id: ProcessId, instance: &Instance) {
     remove_dead_locks(instance);
 }
 
-/// Sweeps before a panic aborts the process.
+/// Sweeps and says so at a panic of any thread, which then ends the process, also where the build would unwind.
 pub fn on_panic(json: bool) {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
@@ -101,5 +101,6 @@ pub fn on_panic(json: bool) {
             sweep();
         }
         let _ = print_failure(json, &Failure::new(SOFTWARE, format!("a defect of the demo: {info}"), "report it"));
+        std::process::abort();
     }));
 }
