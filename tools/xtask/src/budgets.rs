@@ -11,8 +11,8 @@ use toml::Spanned;
 
 /// Bench targets that measure time.
 const TIMED: &[&str] = &["codec", "book", "risk", "journal", "tick_to_order", "peers"];
-/// The bench target that counts instructions.
-const COUNTED: &str = "instructions";
+/// The program that counts instructions.
+const COUNTED: &[&str] = &["run", "--release", "-p", "benches", "--bin", "bench_instructions"];
 
 /// How a figure is compared with its goal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
@@ -106,8 +106,10 @@ pub fn run(instructions: bool) -> ExitCode {
             return ExitCode::from(78);
         }
     };
-    let targets = if instructions { &[COUNTED][..] } else { TIMED };
-    let Some(found) = measure(targets) else { return ExitCode::FAILURE };
+    let bench = |target| ["bench", "-p", "benches", "--bench", target];
+    let timed = TIMED.iter().copied().map(bench);
+    let found = if instructions { measure([COUNTED]) } else { measure(timed) };
+    let Some(found) = found else { return ExitCode::FAILURE };
     if instructions && found.is_empty() {
         // The target has said why.
         return ExitCode::SUCCESS;
@@ -148,18 +150,20 @@ fn parse(text: &str) -> Result<Budgets, String> {
     Ok(budgets)
 }
 
-/// Runs bench targets, passes their output through, and collects the figures that they state.
-fn measure(targets: &[&str]) -> Option<BTreeMap<String, f64>> {
+/// Runs cargo once for each list of arguments, passes the output through, and collects the figures that it states.
+fn measure<'a>(runs: impl IntoIterator<Item: AsRef<[&'a str]>>) -> Option<BTreeMap<String, f64>> {
     let mut found = BTreeMap::new();
-    for target in targets {
+    for arguments in runs {
+        let arguments = arguments.as_ref();
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.args(["bench", "--quiet", "-p", "benches", "--bench", target]).stderr(Stdio::inherit());
-        let output = command.output().map_err(|error| eprintln!("cargo bench: {error}")).ok()?;
-        let said = String::from_utf8_lossy(&output.stdout);
+        command.args(arguments).arg("--quiet").stderr(Stdio::inherit());
+        let said = format!("cargo {}", arguments.join(" "));
+        let output = command.output().map_err(|error| eprintln!("{said}: {error}")).ok()?;
         if !output.status.success() {
-            eprintln!("{said}cargo bench --bench {target} failed");
+            eprintln!("{}{said} failed", String::from_utf8_lossy(&output.stdout));
             return None;
         }
+        let said = String::from_utf8_lossy(&output.stdout);
         for line in said.lines() {
             match figure(line) {
                 Some((name, value)) => drop(found.insert(name, value)),

@@ -2,7 +2,8 @@
 //!
 //! Valgrind's callgrind runs this program again for each workload and counts inside [`benches::micro::measured_pass`] only.
 //! No further tool is needed: a benchmark framework would bring a runner to install whose version must fit the library's,
-//! and would count the same instructions. It never counts cycles, cache misses or time.
+//! and would count the same instructions. It never counts cycles, cache misses or time. It is a program, not a bench target:
+//! those are built with every peer.
 #![forbid(unsafe_code)]
 
 use benches::micro::measured_pass;
@@ -15,7 +16,7 @@ const PASSES: u64 = 3;
 const COUNTED: &str = "*measured_pass*";
 
 fn main() -> Result<(), String> {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.as_slice() {
         [run, name] if run == "--run" => work_through(name),
         names => {
