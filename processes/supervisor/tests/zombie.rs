@@ -117,6 +117,17 @@ fn is_stopped(pid: i32) -> bool {
     stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" T"))
 }
 
+fn stop(pid: i32) {
+    kill(Pid::from_raw(pid), Signal::SIGSTOP).expect("it is of this instance");
+    for _ in 0..3_000 {
+        if is_stopped(pid) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("process {pid} does not stop");
+}
+
 #[test]
 fn a_stopped_writer_is_proven_dead_by_the_next_supervisor_before_its_ring_is_taken_over() {
     let mut world = World::new("zombie");
@@ -126,18 +137,12 @@ fn a_stopped_writer_is_proven_dead_by_the_next_supervisor_before_its_ring_is_tak
         let pid = process(&before, role)["pid"].as_i64().expect("a pid") as i32;
         let start_time = start_time(pid as u32).expect("it lives");
         let stopped = ProcessId { pid: pid as u32, start_time };
-        // The old supervisor must not notice, so it is stopped first. Stopped, too, is the writer before it dies: the
-        // kernel hangs up a stopped process whose parent's death leaves its process group an orphan.
+        // Stopped when its supervisor dies (which must not notice, and is stopped first): the kernel may hang it up and wake
+        // it, and it lives. Then stopped for good.
         world.signal(Signal::SIGSTOP);
-        kill(Pid::from_raw(pid), Signal::SIGSTOP).expect("it is of this instance");
-        for _ in 0..3_000 {
-            if is_stopped(pid) {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        stop(pid);
         world.end(Signal::SIGKILL);
-        assert!(is_stopped(pid), "{role}: its supervisor's death does not wake it\n{}", world.log());
+        stop(pid);
         assert!(is_alive(stopped), "{role}: stopped, not dead\n{}", world.log());
         world.start();
         let after = world.until("its next life", |status| {

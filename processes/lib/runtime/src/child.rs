@@ -154,10 +154,10 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts `binary` with `arguments` in a session of its own: a terminal's Ctrl-C reaches only the parent, which stops
-    /// its children in order, and the parent's death reaches none. (In the parent's session a child that is stopped when
-    /// its parent dies gets SIGHUP and SIGCONT from the kernel: its process group is orphaned.) Standard error goes to the
-    /// end of `log`, the other streams to nowhere.
+    /// Starts `binary` with `arguments` in a process group of its own (a terminal's Ctrl-C reaches only the parent, which
+    /// stops its children in order); standard error goes to the end of `log`, the other streams to nowhere. Not in a
+    /// session of its own: the kernel would schedule each as a group of its own (autogroup), where a yield gives way to
+    /// nobody else (the demo's path: 12 us instead of 9).
     ///
     /// # Errors
     /// When the log or the binary cannot be opened, or no process can be made.
@@ -169,9 +169,7 @@ impl Child {
         let opened = OpenOptions::new().create(true).append(true).open(log);
         let stderr = opened.map_err(|error| RuntimeError::file("open the log", log, error))?;
         let mut command = Command::new(binary);
-        command.args(arguments).stdin(stdin).stdout(Stdio::null()).stderr(stderr);
-        // SAFETY: the closure only calls setsid, which is async-signal-safe, and a child just forked leads no group.
-        unsafe { command.pre_exec(|| Ok(nix::unistd::setsid().map(drop)?)) };
+        command.args(arguments).stdin(stdin).stdout(Stdio::null()).stderr(stderr).process_group(0);
         let child = command.spawn().map_err(|error| RuntimeError::file("start", binary, error))?;
         let pid = child.id();
         // Not reaped yet, so the pid is ours even if the child has died already.
@@ -255,7 +253,8 @@ mod tests {
         let mut child = sleeper(dir.path());
         assert!(is_alive(child.id()) && child.reap().unwrap().is_none());
         let pid = nix::unistd::Pid::from_raw(child.id().pid as i32);
-        assert_eq!(nix::unistd::getsid(Some(pid)), Ok(pid), "in a session of its own");
+        assert_eq!(nix::unistd::getpgid(Some(pid)), Ok(pid), "in a group of its own");
+        assert_eq!(nix::unistd::getsid(Some(pid)), nix::unistd::getsid(None), "in its parent's session");
         assert!(child.pidfd().send(Signal::SIGSTOP).unwrap());
         assert!(!child.pidfd().is_dead(), "stopped is not dead");
         assert!(child.pidfd().kill(PATIENCE).unwrap());

@@ -112,6 +112,7 @@ impl Process {
         }
         scheduler::enter(file.host().scheduler, arguments.wait)?;
         signal::install()?;
+        signal::ignore_hangup()?;
         let clock = Clock::new(anchor);
         let ports = Ports::new(&instance, &file, spec.boot_stamp, page.clone());
         let identity = Identity { role, index: arguments.index, epoch: arguments.epoch };

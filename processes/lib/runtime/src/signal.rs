@@ -1,7 +1,8 @@
-//! Signals: SIGINT and SIGTERM ask for an orderly stop; a closed pipe and a file-size limit are error returns, not deaths.
+//! Signals: SIGINT, SIGTERM and a terminal's hang-up (SIGHUP) ask for an orderly stop; a closed pipe and a file-size limit
+//! are error returns, not deaths.
 //!
-//! No process of an instance is set to die with its parent (PR_SET_PDEATHSIG): traders survive their supervisor. Only the
-//! supervisor of a demo is told, by SIGTERM, when the demo has ended.
+//! No process of an instance is set to die with its parent (PR_SET_PDEATHSIG): traders survive their supervisor, and no
+//! hang-up concerns them ([`ignore_hangup`]). Only the supervisor of a demo is told, by SIGTERM, when the demo has ended.
 
 use crate::error::RuntimeError;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
@@ -22,6 +23,7 @@ pub fn install() -> Result<(), RuntimeError> {
     // No SA_RESTART: a napping or polling process wakes up to stop.
     set(Signal::SIGINT, SigHandler::Handler(on_stop))?;
     set(Signal::SIGTERM, SigHandler::Handler(on_stop))?;
+    set(Signal::SIGHUP, SigHandler::Handler(on_stop))?;
     set(Signal::SIGPIPE, SigHandler::SigIgn)?;
     ignore_file_size_limit()?;
     // A parent that takes its own signals in a thread has blocked them, and a child inherits that.
@@ -29,6 +31,15 @@ pub fn install() -> Result<(), RuntimeError> {
     [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().for_each(|signal| stops.add(signal));
     let unblocked = stops.thread_unblock();
     unblocked.map_err(|error| RuntimeError::system("unblock SIGTERM", error.into(), "see the kernel's log (dmesg)"))
+}
+
+/// For those who have a supervisor: it has the terminal, if there is one. To a process that happens to be stopped (SIGSTOP)
+/// when its supervisor dies the kernel sends SIGHUP and SIGCONT, for its process group is then an orphan.
+///
+/// # Errors
+/// When the kernel refuses it.
+pub fn ignore_hangup() -> Result<(), RuntimeError> {
+    set(Signal::SIGHUP, SigHandler::SigIgn)
 }
 
 /// Makes a limit on the size of files (`ulimit -f`) an error of the write that meets it, here and in every child: by default
