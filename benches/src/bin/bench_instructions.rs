@@ -8,6 +8,7 @@
 
 use benches::micro::measured_pass;
 use benches::work;
+use std::io::Write as _;
 use std::process::Command;
 
 /// Passes counted.
@@ -21,7 +22,8 @@ fn main() -> Result<(), String> {
         [run, name] if run == "--run" => work_through(name),
         names => {
             if !has_valgrind() {
-                eprintln!("skipped: valgrind is not installed here (apt-get install valgrind)");
+                writeln!(std::io::stderr(), "skipped: valgrind is not installed here (apt-get install valgrind)")
+                    .map_err(|error| error.to_string())?;
                 return Ok(());
             }
             for (name, _) in work::ALL.iter().filter(|(name, _)| names.is_empty() || names.iter().any(|n| n == name)) {

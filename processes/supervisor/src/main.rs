@@ -6,6 +6,7 @@ use runtime::duty_cycle::{Agent, RunLoop, run};
 use runtime::usage::parse;
 use shm_layout::status::ProcessState;
 use shm_layout::types::Role;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use supervisor::rebuild::{self, Request};
@@ -25,7 +26,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Run an instance until Ctrl-C, SIGTERM or the stop command.
+    /// Run an instance until Ctrl-C, SIGTERM, a closed terminal (but for nohup) or the stop command.
     Run(RunArguments),
     /// Fold the journals into a snapshot for a restarting strategy or risk; the supervisor calls it.
     Rebuild(RebuildArguments),
@@ -81,6 +82,7 @@ fn role(name: &str) -> Result<Role, String> {
 
 fn main() -> ExitCode {
     runtime::log::init();
+    runtime::signal::abort_on_panic();
     match parse::<Arguments>().verb {
         Verb::Run(arguments) if arguments.foreground => run_foreground(&arguments),
         Verb::Run(arguments) => match launch::in_background(&arguments.host, arguments.replace, arguments.keep_regions)
@@ -93,7 +95,8 @@ fn main() -> ExitCode {
 }
 
 fn fail(code: u8, why: &str) -> ExitCode {
-    eprintln!("tickway-supervisor: {why}");
+    // The terminal may be gone.
+    let _ = writeln!(std::io::stderr(), "tickway-supervisor: {why}");
     ExitCode::from(code)
 }
 
@@ -112,9 +115,8 @@ fn run_rebuild(arguments: RebuildArguments) -> ExitCode {
 
 fn run_foreground(arguments: &RunArguments) -> ExitCode {
     let options = Options { host: arguments.host.clone(), replace: arguments.replace };
-    runtime::signal::abort_on_panic();
     // Handlers first: a Ctrl-C during the start is then an orderly stop after it.
-    if let Err(error) = runtime::signal::install() {
+    if let Err(error) = runtime::signal::install(runtime::signal::HangUp::Stops) {
         return fail(71, &error.to_string());
     }
     if let Err(error) = runtime::scheduler::become_cold() {
@@ -166,7 +168,10 @@ fn end(shell: &Shell, keep_regions: bool) -> ExitCode {
     match regions::remove(shell.instance(), shell.file()) {
         Ok(kept) => {
             for path in kept {
-                tracing::warn!("{} holds records that no file has; it is left for the next start", path.display());
+                tracing::warn!(
+                    "{} holds, or may hold, records that no file has; it is left for the next start",
+                    path.display()
+                );
             }
             ExitCode::from(finished.code)
         }

@@ -1,7 +1,8 @@
 //! The shared memory of an instance: made new, or adopted with the processes that live in it, and removed at the end.
 //!
 //! Nothing is replaced before every process of the earlier boot is proven dead. A journal tail that still holds records
-//! is never removed: it is then all that is left of them, so the new boot keeps the tail, and with it the boot stamp.
+//! is never removed: it is then all that is left of them, so the new boot keeps the tail, and with it the boot stamp. A
+//! tail that is damaged may hold some: it is not removed either, and no boot begins beside it.
 
 use crate::config;
 use crate::strays;
@@ -14,12 +15,14 @@ use runtime::clock::{Clock, calibrate};
 use runtime::config::HostFile;
 use runtime::control_page::{self, ControlPageRegion};
 use runtime::instance::Instance;
-use runtime::mmap::{Access, map_region};
+use runtime::mmap::{Access, Mapped, map_region};
 use runtime::ports::{self, Ports};
 use shm_layout::control_page::{ControlPage, RosterEntry};
 use shm_layout::region::{RegionHeader, RegionKind};
+use shm_layout::ring::sync::SharedWords;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How long a SIGKILLed process may take to be dead.
@@ -140,7 +143,7 @@ pub fn adopt(instance: &Instance, file: &HostFile, roster: Vec<(usize, RosterEnt
     Ok(Regions { page, ports, clock: Clock::new(anchor), adopted: Some(roster) })
 }
 
-/// Removes all shared memory of the instance but journal tails that still hold records; says which were kept.
+/// Removes all shared memory of the instance but journal tails that hold, or may hold, records; says which were kept.
 ///
 /// # Errors
 /// Names the file that cannot be removed.
@@ -152,7 +155,7 @@ pub fn remove(instance: &Instance, file: &HostFile) -> anyhow::Result<Vec<PathBu
         if !path.exists() && aside(&path).exists() {
             std::fs::rename(aside(&path), &path).with_context(|| path.display().to_string())?;
         }
-        if tail_stamp(&path).is_some() {
+        if look_at_tail(&path) != Tail::Done {
             kept.push(path);
         }
     }
@@ -170,7 +173,20 @@ pub fn remove(instance: &Instance, file: &HostFile) -> anyhow::Result<Vec<PathBu
 
 /// As [`remove`] at a start; the boot stamp of the tails that were kept.
 fn remove_stale(instance: &Instance, file: &HostFile) -> anyhow::Result<Option<u64>> {
-    let stamps: Vec<u64> = remove(instance, file)?.iter().filter_map(|path| tail_stamp(path)).collect();
+    let mut stamps = Vec::new();
+    for gateway in 0..file.counts().gateways {
+        let path = instance.journal_tail(gateway);
+        match look_at_tail(&path) {
+            Tail::Done => {}
+            Tail::Holds { boot_stamp } => stamps.push(boot_stamp),
+            Tail::Damaged(why) => bail!(
+                "{}: {why}; it may hold orders that no file knows: move it away, and look at the venue's open orders before \
+                 you start again",
+                path.display()
+            ),
+        }
+    }
+    remove(instance, file)?;
     instance.create_directories(file.counts().gateways)?;
     match stamps.as_slice() {
         [] => Ok(None),
@@ -198,26 +214,60 @@ fn set_aside(paths: &[PathBuf], work: impl FnOnce() -> anyhow::Result<()>) -> an
     worked
 }
 
-/// Boot stamp of a journal tail that holds records of orders which no file is known to have; `None` when it holds none. A
-/// damaged tail may: it is kept, and the gateway halts at it.
-fn tail_stamp(path: &Path) -> Option<u64> {
-    let words = map_region(path, Access::ReadOnly, None).ok()?.words;
-    let header = RegionHeader::read(&words).ok().filter(|header| header.spec().kind == RegionKind::JournalTail)?;
-    tells_of_orders(&TailSnapshot::take(&header.body())).then_some(header.spec().boot_stamp)
+/// What a journal tail that its writer has left behind is good for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Tail {
+    /// There is none, or it tells nothing that the files are not known to have.
+    Done,
+    /// It tells of orders what no file is known to have.
+    Holds {
+        /// Stamp of the boot that it belongs to.
+        boot_stamp: u64,
+    },
+    /// Nobody knows what it told; and why.
+    Damaged(String),
 }
 
-/// Whether a tail holds what the files are not known to have and would miss. The configuration, with which a gateway begins
-/// its life, is stated anew by the next one: a start that failed leaves nothing else.
-fn tells_of_orders(tail: &Result<TailSnapshot, BadTail>) -> bool {
-    let tail = match tail {
-        Ok(tail) => tail,
-        // Never initialised: its gateway died before it wrote anything.
-        Err(BadTail::Magic) => return false,
-        Err(_) => return true,
+fn look_at_tail(path: &Path) -> Tail {
+    // A start that died in the making left a file without a byte, or without a header.
+    if std::fs::metadata(path).map_or(true, |file| file.len() == 0) {
+        return Tail::Done;
+    }
+    // The errors' own ways out lead to a removal.
+    let Ok(Mapped { words, .. }) = map_region(path, Access::ReadOnly, None) else {
+        return Tail::Damaged("the journal tail cannot be read, or was cut".to_owned());
     };
-    let told =
-        |header: &Header| header.sequence > tail.durable_sequence && header.record_type != RecordType::Config as u16;
-    tail.frames().any(|frame| frame.map_or(true, |frame| told(&frame.header)))
+    if words.load(0, Ordering::Acquire) == 0 {
+        return Tail::Done;
+    }
+    match RegionHeader::read(&words) {
+        Ok(header) if header.spec().kind == RegionKind::JournalTail => {
+            look_at_records(&header.body(), header.spec().boot_stamp)
+        }
+        _ => Tail::Damaged("its header is not that of a journal tail of this version".to_owned()),
+    }
+}
+
+/// The configuration, with which a gateway begins its life, is stated anew by the next one: a start that failed leaves
+/// nothing else.
+fn look_at_records(words: &SharedWords, boot_stamp: u64) -> Tail {
+    let tail = match TailSnapshot::take(words) {
+        Ok(tail) => tail,
+        // Its gateway died before it made a tail of it.
+        Err(BadTail::Magic) if words.load(0, Ordering::Acquire) == 0 => return Tail::Done,
+        Err(error) => return Tail::Damaged(error.to_string()),
+    };
+    let (mut told, mut last) = (false, None);
+    for frame in tail.frames() {
+        let Ok(frame) = frame else { return Tail::Damaged(BadTail::Corrupt.to_string()) };
+        let Header { sequence, record_type, .. } = frame.header;
+        told |= sequence > tail.durable_sequence && record_type != RecordType::Config as u16;
+        last = Some(sequence);
+    }
+    if last.is_some_and(|last| last < tail.durable_sequence) {
+        return Tail::Damaged("the journal tail calls records durable that it never held".to_owned());
+    }
+    if told { Tail::Holds { boot_stamp } } else { Tail::Done }
 }
 
 /// True when some journal of the instance holds anything.
@@ -225,7 +275,8 @@ fn tells_of_orders(tail: &Result<TailSnapshot, BadTail>) -> bool {
 pub fn is_journaled(instance: &Instance, file: &HostFile) -> bool {
     (0..file.counts().gateways).any(|gateway| {
         let files = std::fs::read_dir(instance.journal(gateway));
-        files.is_ok_and(|mut files| files.next().is_some()) || tail_stamp(&instance.journal_tail(gateway)).is_some()
+        files.is_ok_and(|mut files| files.next().is_some())
+            || look_at_tail(&instance.journal_tail(gateway)) != Tail::Done
     })
 }
 
@@ -243,27 +294,30 @@ mod tests {
     use journal::record::{Config, VenueMessage};
     use journal::{Flusher, Record, Resume, TailWriter, tail};
     use shm_layout::types::Nanos;
-    use std::sync::atomic::Ordering;
 
     #[test]
     fn a_tail_is_kept_for_what_it_tells_of_orders_and_not_for_a_configuration() {
         let words = new_tail(tail::CAPACITY_BYTES_MIN);
         let mut writer = TailWriter::attach(words.clone(), BOOT_STAMP, 1, 0).unwrap();
-        let kept = || tells_of_orders(&TailSnapshot::take(&words));
-        assert!(!kept(), "empty");
+        let look = || look_at_records(&words, BOOT_STAMP);
+        let holds = Tail::Holds { boot_stamp: BOOT_STAMP };
+        assert_eq!(look(), Tail::Done, "empty");
         let config = Config { config_hash: 1, instrument_table_hash: 2, durability: 0, now_ns: Nanos(3) };
         writer.append(&Record::Config(config)).unwrap();
-        assert!(!kept(), "a life that began and did nothing");
-        let in_record = tail::HEADER_BYTES / 8 + 6;
-        let whole = words.load(in_record, Ordering::Relaxed);
-        words.store(in_record, !whole, Ordering::Relaxed);
-        assert!(kept(), "damaged: nobody knows what it told");
-        words.store(in_record, whole, Ordering::Relaxed);
+        assert_eq!(look(), Tail::Done, "a life that began and did nothing");
         writer.append(&Record::VenueMessage(VenueMessage::new(1, Nanos(1), &[7; 20]))).unwrap();
-        assert!(kept(), "evidence of the venue that no file has");
+        assert_eq!(look(), holds, "evidence of the venue that no file has");
+        // By the drawing of a tail: magic, capacity, committed, released, durable sequence, and a word of the first record.
+        for word in [0, 1, 128 / 8, 256 / 8, 264 / 8, 512 / 8 + 6] {
+            let whole = words.load(word, Ordering::Relaxed);
+            words.store(word, !whole, Ordering::Relaxed);
+            assert!(matches!(look(), Tail::Damaged(_)), "word {word}: nobody knows what it told");
+            words.store(word, whole, Ordering::Relaxed);
+        }
+        assert_eq!(look(), holds);
         let config = memory::config(1 << 20, 600);
         let mut flusher = Flusher::new(words.clone(), MemoryStore::default(), config, &Resume::default()).unwrap();
         while flusher.poll(Nanos(1)).unwrap() > 0 {}
-        assert!(!kept(), "the files have it");
+        assert_eq!(look(), Tail::Done, "the files have it");
     }
 }

@@ -223,3 +223,25 @@ fn a_start_that_fails_leaves_no_process_and_no_region() {
     assert_eq!(output.status.code(), Some(71));
     assert!(text(&output).contains("cargo build"), "{}", text(&output));
 }
+
+#[test]
+fn a_damaged_journal_tail_is_neither_removed_nor_begun_beside() {
+    let mut world = World::new("damaged");
+    fs::create_dir_all(world.regions()).unwrap();
+    let tail = world.regions().join("journal_tail.0");
+    fs::write(&tail, [0xff; 8192]).unwrap();
+    let output = world.command(&[]).output().unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(70), "{said}");
+    assert!(said.contains(tail.to_str().unwrap()) && said.contains("move it away"), "{said}");
+    assert_eq!(fs::read(&tail).unwrap(), [0xff; 8192], "it is left as it was");
+    // Moved away, as it says.
+    fs::remove_file(&tail).unwrap();
+    world.start(&[]);
+    assert_eq!(world.end(Signal::SIGTERM), Some(0), "{}", world.logs());
+    // What a start that died in the making has left is nothing.
+    fs::create_dir_all(world.regions()).unwrap();
+    fs::write(&tail, [0; 8192]).unwrap();
+    world.start(&[]);
+    assert_eq!(world.end(Signal::SIGTERM), Some(0), "{}", world.logs());
+}

@@ -97,7 +97,7 @@ impl Host {
     /// When standard input or a signal cannot be set up.
     pub fn new(arguments: &Arguments) -> anyhow::Result<Self> {
         signal::abort_on_panic();
-        signal::install()?;
+        signal::install(signal::HangUp::Ignored)?;
         Ok(Self {
             wanted: arguments.stages,
             lines: Lines::of_stdin().context("cannot poll standard input")?,

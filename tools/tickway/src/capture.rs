@@ -57,7 +57,7 @@ impl Command {
     /// # Errors
     /// When there is no capture, or a block of it does not hold.
     pub fn run(&self) -> Outcome {
-        runtime::signal::install()?;
+        runtime::signal::install(runtime::signal::HangUp::Stops)?;
         match self {
             Self::Ls(arguments) => arguments.run(),
             Self::Grep(arguments) => arguments.run(),

@@ -103,10 +103,7 @@ impl Arguments {
         let mut watched = Ok(());
         ONCE.call_once(|| {
             cleanup::on_panic(false);
-            watched = interrupt::watch(|| {
-                cleanup::sweep();
-                std::process::exit(130);
-            });
+            watched = interrupt::watch(|| cleanup::sweep_and_exit(|| {}, 130));
         });
         watched?;
         let outcome = session::run(self);
@@ -123,10 +120,8 @@ impl Arguments {
         let json = self.json;
         interrupt::watch(move || {
             eprintln!("demo: interrupted again: every process is killed");
-            cleanup::sweep();
             let failure = Failure::new(130, "interrupted twice before the report was ready", "let it end in order");
-            let _ = print_failure(json, &failure);
-            std::process::exit(130);
+            cleanup::sweep_and_exit(|| drop(print_failure(json, &failure)), 130);
         })?;
         if let Err(error) = runtime::scheduler::become_cold() {
             eprintln!("demo: {error}");

@@ -43,7 +43,7 @@ impl Command {
     /// When there is no such instance or ring.
     pub fn run(&self) -> Outcome {
         // Ctrl-C ends a stream in order: nothing is half written, exit code 0.
-        runtime::signal::install()?;
+        runtime::signal::install(runtime::signal::HangUp::Stops)?;
         match self {
             Self::Ls(arguments) => arguments.run(),
             Self::Stat(arguments) => arguments.run(),

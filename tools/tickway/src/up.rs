@@ -30,7 +30,7 @@ pub struct UpArguments {
     /// With --adopt: its data directory, when that is not the default one
     #[arg(long, value_name = "DIR", requires = "adopt")]
     data: Option<PathBuf>,
-    /// Return once every process runs; else stay, and stop the instance at Ctrl-C
+    /// Return once every process runs; else stay, and stop the instance at Ctrl-C or when the terminal is closed
     #[arg(long)]
     detach: bool,
     /// Seconds to wait until every process runs
@@ -73,7 +73,7 @@ impl UpArguments {
             let what = format!("no process of instance {} lives on", instance.name());
             return Err(Failure::new(UNAVAILABLE, what, "start it with `tickway up --host FILE`"));
         }
-        runtime::signal::install()?;
+        runtime::signal::install(runtime::signal::HangUp::Stops)?;
         let mut supervisor = launch::start(&instance, &path, &[])?;
         let started = launch::wait_until_running(&instance, &mut supervisor, Duration::from_secs(self.patience_s));
         if let Err(failure) = started {

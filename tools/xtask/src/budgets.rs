@@ -1,6 +1,6 @@
 //! Holds the figures of `benches/` against the promises of `benches/budgets.toml`.
 //!
-//! A bench target prints `budget NAME VALUE` for each figure. It never invents a figure: an enforced promise that nothing
+//! A bench target, or the program that counts instructions, prints `budget NAME VALUE` for each figure. It never invents a figure: an enforced promise that nothing
 //! measured is broken.
 
 use serde::Deserialize;
@@ -111,7 +111,7 @@ pub fn run(instructions: bool) -> ExitCode {
     let found = if instructions { measure([COUNTED]) } else { measure(timed) };
     let Some(found) = found else { return ExitCode::FAILURE };
     if instructions && found.is_empty() {
-        // The target has said why.
+        // The program has said why.
         return ExitCode::SUCCESS;
     }
     let machine = if instructions { &budgets.machine.instructions } else { &budgets.machine.figures };

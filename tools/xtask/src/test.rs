@@ -117,7 +117,7 @@ fn count(command: &mut Command) -> Counts {
     .collect();
     let status = child.wait();
     for reader in readers {
-        let _ = reader.join();
+        reader.join().expect("a reader does not panic");
     }
     let mut counts = *counts.lock().expect("readers are done");
     if !status.is_ok_and(|status| status.success()) && counts.failed == 0 {

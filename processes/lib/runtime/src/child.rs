@@ -157,7 +157,7 @@ impl Child {
     /// Starts `binary` with `arguments` in a process group of its own (a terminal's Ctrl-C reaches only the parent, which
     /// stops its children in order); standard error goes to the end of `log`, the other streams to nowhere. Not in a
     /// session of its own: the kernel would schedule each as a group of its own (autogroup), where a yield gives way to
-    /// nobody else (the demo's path: 12 us instead of 9).
+    /// nobody else (the demo's path on two CPUs: half as long again).
     ///
     /// # Errors
     /// When the log or the binary cannot be opened, or no process can be made.

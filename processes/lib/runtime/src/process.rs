@@ -16,7 +16,7 @@ use crate::instance::Instance;
 use crate::mmap::{MlockOutcome, lock_process};
 use crate::ports::{Identity, Ports};
 use crate::scheduler;
-use crate::signal;
+use crate::signal::{self, HangUp};
 use crate::turn::{Stage, Turn};
 use crate::wait::WaitStrategy;
 use clap::Parser;
@@ -111,8 +111,7 @@ impl Process {
             None => scheduler::become_cold()?,
         }
         scheduler::enter(file.host().scheduler, arguments.wait)?;
-        signal::install()?;
-        signal::ignore_hangup()?;
+        signal::install(HangUp::Ignored)?;
         let clock = Clock::new(anchor);
         let ports = Ports::new(&instance, &file, spec.boot_stamp, page.clone());
         let identity = Identity { role, index: arguments.index, epoch: arguments.epoch };

@@ -2,7 +2,7 @@
 //! are error returns, not deaths.
 //!
 //! No process of an instance is set to die with its parent (PR_SET_PDEATHSIG): traders survive their supervisor, and no
-//! hang-up concerns them ([`ignore_hangup`]). Only the supervisor of a demo is told, by SIGTERM, when the demo has ended.
+//! hang-up concerns them ([`HangUp`]). Only the supervisor of a demo is told, by SIGTERM, when the demo has ended.
 
 use crate::error::RuntimeError;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
@@ -15,15 +15,34 @@ extern "C" fn on_stop(_signal: libc::c_int) {
     STOP.store(true, Ordering::Release);
 }
 
-/// Installs the handlers, once, at the start of every process.
+/// What a terminal's hang-up is to a process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HangUp {
+    /// A wish to stop, unless it was started to ignore it (`nohup`).
+    Stops,
+    /// Nothing: its supervisor says when it ends. To a process that happens to be stopped (SIGSTOP) when its supervisor
+    /// dies the kernel sends SIGHUP and SIGCONT, for its process group is then an orphan.
+    Ignored,
+}
+
+/// Installs the handlers, at the start of every process.
 ///
 /// # Errors
 /// When the kernel refuses a handler.
-pub fn install() -> Result<(), RuntimeError> {
+pub fn install(hang_up: HangUp) -> Result<(), RuntimeError> {
     // No SA_RESTART: a napping or polling process wakes up to stop.
     set(Signal::SIGINT, SigHandler::Handler(on_stop))?;
     set(Signal::SIGTERM, SigHandler::Handler(on_stop))?;
-    set(Signal::SIGHUP, SigHandler::Handler(on_stop))?;
+    let ignores = match hang_up {
+        HangUp::Stops => {
+            let earlier = set(Signal::SIGHUP, SigHandler::Handler(on_stop))?;
+            matches!(earlier.handler(), SigHandler::SigIgn)
+        }
+        HangUp::Ignored => true,
+    };
+    if ignores {
+        set(Signal::SIGHUP, SigHandler::SigIgn)?;
+    }
     set(Signal::SIGPIPE, SigHandler::SigIgn)?;
     ignore_file_size_limit()?;
     // A parent that takes its own signals in a thread has blocked them, and a child inherits that.
@@ -33,22 +52,13 @@ pub fn install() -> Result<(), RuntimeError> {
     unblocked.map_err(|error| RuntimeError::system("unblock SIGTERM", error.into(), "see the kernel's log (dmesg)"))
 }
 
-/// For those who have a supervisor: it has the terminal, if there is one. To a process that happens to be stopped (SIGSTOP)
-/// when its supervisor dies the kernel sends SIGHUP and SIGCONT, for its process group is then an orphan.
-///
-/// # Errors
-/// When the kernel refuses it.
-pub fn ignore_hangup() -> Result<(), RuntimeError> {
-    set(Signal::SIGHUP, SigHandler::SigIgn)
-}
-
 /// Makes a limit on the size of files (`ulimit -f`) an error of the write that meets it, here and in every child: by default
 /// it is a death, and whoever dies of it cleans nothing up.
 ///
 /// # Errors
 /// When the kernel refuses it.
 pub fn ignore_file_size_limit() -> Result<(), RuntimeError> {
-    set(Signal::SIGXFSZ, SigHandler::SigIgn)
+    set(Signal::SIGXFSZ, SigHandler::SigIgn).map(drop)
 }
 
 /// Makes a panic of any thread the death of the process where the build would unwind. A release build aborts by itself; a
@@ -64,12 +74,12 @@ pub fn abort_on_panic() {
     }
 }
 
-fn set(signal: Signal, handler: SigHandler) -> Result<(), RuntimeError> {
+/// Installs a handler; the one before.
+fn set(signal: Signal, handler: SigHandler) -> Result<SigAction, RuntimeError> {
     let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
     // SAFETY: the handler only stores to an atomic, which is async-signal-safe, and lives as long as the program.
     let installed = unsafe { sigaction(signal, &action) };
     installed
-        .map(|_previous| ())
         .map_err(|error| RuntimeError::system(format!("handle {signal}"), error.into(), "see the kernel's log (dmesg)"))
 }
 
@@ -107,15 +117,28 @@ mod tests {
     }
 
     #[test]
-    fn sigterm_asks_for_a_stop_also_where_it_was_blocked_and_sigpipe_is_survived() {
+    fn sigterm_and_a_hang_up_ask_for_a_stop_and_sigpipe_is_survived() {
         let mut inherited = SigSet::empty();
         inherited.add(Signal::SIGTERM);
         inherited.thread_block().unwrap();
-        install().unwrap();
+        install(HangUp::Stops).unwrap();
         nix::sys::signal::raise(Signal::SIGPIPE).unwrap();
         nix::sys::signal::raise(Signal::SIGXFSZ).unwrap();
         assert!(!stop_requested());
         nix::sys::signal::raise(Signal::SIGTERM).unwrap();
         assert!(stop_requested());
+        // A hang-up stops as well, except where nohup or a supervisor says that it is no concern.
+        let cases = [
+            (SigHandler::SigDfl, HangUp::Stops, true),
+            (SigHandler::SigIgn, HangUp::Stops, false),
+            (SigHandler::Handler(on_stop), HangUp::Ignored, false),
+        ];
+        for (earlier, hang_up, stops) in cases {
+            STOP.store(false, Ordering::Release);
+            set(Signal::SIGHUP, earlier).unwrap();
+            install(hang_up).unwrap();
+            nix::sys::signal::raise(Signal::SIGHUP).unwrap();
+            assert_eq!(stop_requested(), stops);
+        }
     }
 }

@@ -27,14 +27,29 @@ fn left() -> std::sync::MutexGuard<'static, Left> {
     LEFT.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Notes the venue's process.
-pub fn remember_venue(id: ProcessId) {
-    left().venue = Some(id);
+/// Nothing is swept while it lives: what is made meanwhile is noted in it before a sweep can miss it.
+pub struct Making(std::sync::MutexGuard<'static, Left>);
+
+/// Begins to make something. Does not return once [`sweep_and_exit`] has swept.
+pub fn making() -> Making {
+    Making(left())
 }
 
-/// Notes a directory of regions that was made; only an empty one is ever removed.
-pub fn remember_directory(regions: &Path) {
-    left().regions = Some(regions.to_owned());
+impl Making {
+    /// Notes the venue's process.
+    pub fn venue(mut self, id: ProcessId) {
+        self.0.venue = Some(id);
+    }
+
+    /// Notes a directory of regions that is made; only an empty one is ever removed.
+    pub fn directory(&mut self, regions: &Path) {
+        self.0.regions = Some(regions.to_owned());
+    }
+
+    /// Notes the supervisor and what it makes.
+    pub fn supervisor(mut self, id: ProcessId, instance: &Instance) {
+        self.0.supervisor = Some((id, instance.clone()));
+    }
 }
 
 /// Holds the instance's lock, until it is given up or swept.
@@ -47,14 +62,20 @@ pub fn give_lock_up() {
     left().lock = None;
 }
 
-/// Notes the supervisor and what it makes.
-pub fn remember_supervisor(id: ProcessId, instance: &Instance) {
-    left().supervisor = Some((id, instance.clone()));
-}
-
 /// Kills what still lives and removes the regions. Safe to call twice.
 pub fn sweep() {
+    sweep_all(&mut left());
+}
+
+/// Sweeps, says so, and ends this process: what another thread was about to make is never made.
+pub fn sweep_and_exit(say: impl FnOnce(), code: i32) -> ! {
     let mut left = left();
+    sweep_all(&mut left);
+    say();
+    std::process::exit(code)
+}
+
+fn sweep_all(left: &mut Left) {
     if let Some(pidfd) = left.venue.take().and_then(|id| Pidfd::open(id).ok().flatten()) {
         let _ = pidfd.kill(Duration::from_secs(5));
     }

@@ -113,8 +113,9 @@ impl Running {
         // From here on the supervisor holds the lock.
         cleanup::give_lock_up();
         let own = std::process::id().to_string();
+        let making = cleanup::making();
         let supervisor = launch::start(&instance, &files[0], &["--keep-regions", "--parent", &own])?;
-        cleanup::remember_supervisor(supervisor.id(), &instance);
+        making.supervisor(supervisor.id(), &instance);
         let (progress, cpu_before) = (Progress::new(arguments.seconds), CpuTime::now());
         let mut running = Self {
             instance,
@@ -447,8 +448,10 @@ fn prepare(instance: &Instance) -> Result<(), Failure> {
     if !is_empty && !marker.exists() {
         return refuse(format!("{} holds files that no demo made", data.display()), "name another --data");
     }
-    cleanup::remember_directory(instance.regions());
+    let mut making = cleanup::making();
+    making.directory(instance.regions());
     instance.create_directories(0)?;
+    drop(making);
     cleanup::hold(InstanceLock::take(instance)?);
     // A demo that was killed whole: with its data its regions go, tails too, whose records would miss their files.
     launch::kill(instance, None);
@@ -460,6 +463,7 @@ fn prepare(instance: &Instance) -> Result<(), Failure> {
     }
     std::fs::write(&marker, b"An earlier demo's: the next one empties this directory.\n")
         .map_err(|error| Failure::file("write", &marker, &error))?;
+    let _making = cleanup::making();
     instance.create_directories(0)?;
     Ok(())
 }

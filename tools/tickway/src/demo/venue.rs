@@ -93,9 +93,10 @@ impl Venue {
         let stderr = File::create(log).map_err(|error| Failure::file("create", log, &error))?;
         let mut command = Command::new(&binary);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr).process_group(0);
+        let making = cleanup::making();
         let mut child = command.spawn().map_err(|error| Failure::file("start", &binary, &error))?;
         if let Some(start_time) = start_time(child.id()) {
-            cleanup::remember_venue(ProcessId { pid: child.id(), start_time });
+            making.venue(ProcessId { pid: child.id(), start_time });
         }
         let commands = child.stdin.take();
         let output = child.stdout.take().expect("standard output is piped");
