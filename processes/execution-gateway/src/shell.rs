@@ -2,7 +2,8 @@
 //!
 //! Each pass, in this order: control, kill page, leases, durable watermark, timers, `order_entry`, socket. So an end of the
 //! session that is already waiting is seen after the orders of the same pass: those that were written into it are in doubt
-//! (`Unknown`), as they would be had it come a moment later. What the socket said of a message is given to the machine right after the input that caused it, as a step of its own.
+//! (`Unknown`), as they would be had it come a moment later. What the socket said of a message is given to the machine right
+//! after the input that caused it, as a step of its own.
 //!
 //! It never reads a request or a byte of the venue that it has no room to journal. Should the journal refuse a record all
 //! the same (its files failed in that very moment), the process ends with an error rather than go on without its record:

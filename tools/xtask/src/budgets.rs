@@ -1,7 +1,7 @@
 //! Holds the figures of `benches/` against the promises of `benches/budgets.toml`.
 //!
-//! A bench target, or the program that counts instructions, prints `budget NAME VALUE` for each figure. It never invents a figure: an enforced promise that nothing
-//! measured is broken.
+//! A bench target, or the program that counts instructions, prints `budget NAME VALUE` for each figure. Nothing here
+//! invents a figure: an enforced promise that nothing measured is broken.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;

@@ -46,15 +46,15 @@ impl Making {
         self.0.regions = Some(regions.to_owned());
     }
 
+    /// Holds the instance's lock, until it is given up or swept.
+    pub fn lock(mut self, lock: InstanceLock) {
+        self.0.lock = Some(lock);
+    }
+
     /// Notes the supervisor and what it makes.
     pub fn supervisor(mut self, id: ProcessId, instance: &Instance) {
         self.0.supervisor = Some((id, instance.clone()));
     }
-}
-
-/// Holds the instance's lock, until it is given up or swept.
-pub fn hold(lock: InstanceLock) {
-    left().lock = Some(lock);
 }
 
 /// Gives the lock up: to a supervisor that takes it next.

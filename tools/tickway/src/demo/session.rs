@@ -451,8 +451,7 @@ fn prepare(instance: &Instance) -> Result<(), Failure> {
     let mut making = cleanup::making();
     making.directory(instance.regions());
     instance.create_directories(0)?;
-    drop(making);
-    cleanup::hold(InstanceLock::take(instance)?);
+    making.lock(InstanceLock::take(instance)?);
     // A demo that was killed whole: with its data its regions go, tails too, whose records would miss their files.
     launch::kill(instance, None);
     control_page::remove(instance)?;
