@@ -31,6 +31,26 @@ fn steady(bench: &Bench) -> Running {
     demo
 }
 
+/// Maps of code that lie in the cache of a process binary's file.
+fn code_of_files(pid: u32) -> Vec<String> {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).expect("it lives");
+    let of_binary = |line: &&str| line.contains(" r-xp ") && line.contains("/tickway-");
+    maps.lines().filter(of_binary).map(str::to_owned).collect()
+}
+
+#[test]
+fn hot_processes_run_from_code_of_their_own_and_cold_ones_from_their_files() {
+    let bench = Bench::new("code");
+    let demo = steady(&bench);
+    for role in Role::ALL {
+        assert_eq!(code_of_files(pid(&bench, role)), Vec::<String>::new(), "{}", role.name());
+    }
+    let recorder = bench.process("recorder")["pid"].as_u64().expect("a pid is a number");
+    assert_eq!(code_of_files(recorder as u32).len(), 1);
+    demo.signal(nix::sys::signal::Signal::SIGINT);
+    assert_eq!(demo.wait().code, Some(0));
+}
+
 fn counter(bench: &Bench, role: Role, name: &str) -> u64 {
     bench.process(role.name())["counters"][name].as_u64().unwrap_or(0)
 }

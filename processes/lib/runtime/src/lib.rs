@@ -16,6 +16,7 @@ mod arena;
 pub mod bus_error;
 pub mod child;
 pub mod clock;
+pub mod code;
 pub mod config;
 pub mod control_page;
 pub mod duty_cycle;

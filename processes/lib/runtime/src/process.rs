@@ -6,6 +6,7 @@
 use crate::affinity;
 use crate::alloc;
 use crate::clock::Clock;
+use crate::code;
 use crate::config::{ConfigError, HostFile};
 use crate::control_page::{self, OpenedControlPage};
 use crate::duty_cycle::{Agent, RunLoop, run};
@@ -106,6 +107,11 @@ impl Process {
             Some(core) => {
                 scheduler::become_hot()?;
                 affinity::pin(core)?;
+                if file.host().own_code
+                    && let Err(error) = code::take_in()
+                {
+                    tracing::warn!("the code stays where its file is cached: {error}");
+                }
                 open_arena();
             }
             None => scheduler::become_cold()?,

@@ -32,6 +32,10 @@ pub struct Host {
     /// Nap of an idle cold process, in microseconds.
     #[serde(default = "default_nap_us")]
     pub nap_us: Within<1, 100_000>,
+    /// A hot process runs from a copy of its code on memory of its own (`runtime::code`); false leaves it to the file's
+    /// cache, where a profiler finds its symbols.
+    #[serde(default = "default_own_code")]
+    pub own_code: bool,
     /// Whether `[failpoint]` may arm anything. Preflight refuses a host that says true.
     #[serde(default)]
     pub allow_failpoints: bool,
@@ -39,6 +43,10 @@ pub struct Host {
 
 const fn default_nap_us() -> Within<1, 100_000> {
     Within::new(100)
+}
+
+const fn default_own_code() -> bool {
+    true
 }
 
 /// An instance's name, safe as a file name and as a name of shared memory.

@@ -33,6 +33,7 @@ fn the_demo_file_loads() {
     assert_eq!(file.host().instance.as_str(), "demo");
     assert_eq!(file.host().cores, CoreSpec::Auto);
     assert_eq!(file.host().nap_us.get(), 100);
+    assert!(file.host().own_code);
     assert_eq!(file.rings().market_data.get(), 65_536);
     let counts = file.counts();
     assert_eq!((counts.feed_handlers, counts.strategies, counts.gateways), (1, 1, 1));
