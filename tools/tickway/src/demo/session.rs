@@ -99,8 +99,14 @@ impl Running {
         let anchor_before = anchor_ns();
         let jitter_floor =
             placement::plan(&base.file).map_or_else(|_| Default::default(), |plan| jitter_floor(&plan.cores));
-        let (venue, listening) =
-            Venue::start(&venue_arguments(arguments, &base.file), &instance.log().join("venue.log"))?;
+        let terms = venue_arguments(arguments, &base.file);
+        let (venue, listening) = Venue::start(&terms, &instance.log().join("venue.log"))?;
+        // In the field the venue has a machine of its own: here it must not take every second turn from the gateway.
+        if venue_core(&base.file).is_some_and(|core| shares_core(&base.file, core))
+            && let Err(error) = runtime::scheduler::give_way(venue.pid())
+        {
+            eprintln!("demo: the venue holds up the gateway: {error}");
+        }
         let market = match of_file {
             Some(market) => market,
             None => Market::of_listening(&listening, arguments.seed)?,
@@ -478,6 +484,11 @@ fn venue_core(file: &HostFile) -> Option<usize> {
     spare.or_else(|| allowed.iter().rev().find(|core| **core != feed)).copied()
 }
 
+/// Whether a hot process has this CPU, too.
+fn shares_core(file: &HostFile, core: usize) -> bool {
+    placement::plan(file).is_ok_and(|plan| plan.cores.contains(&core))
+}
+
 /// Multicast group and port of this process: two demos at once do not hear each other.
 fn venue_arguments(arguments: &Arguments, file: &HostFile) -> Vec<String> {
     let pid = std::process::id();
@@ -497,8 +508,7 @@ fn venue_arguments(arguments: &Arguments, file: &HostFile) -> Vec<String> {
     given("--core", core.map(|core| core.to_string()));
     // Beside a hot process, which yields: the venue's own timer would hold up the gateway's next order. Elsewhere it has its
     // CPU with the cold processes, and naps as they do.
-    let shares = |core: &usize| placement::plan(file).is_ok_and(|plan| plan.cores.contains(core));
-    given("--wait", core.filter(shares).map(|_| "yield".to_owned()));
+    given("--wait", core.filter(|core| shares_core(file, *core)).map(|_| "yield".to_owned()));
     given("--itch", arguments.itch.as_ref().map(|path| path.display().to_string()));
     given("--pace", arguments.pace.clone());
     given("--fault", arguments.fault.clone());

@@ -115,6 +115,11 @@ impl Venue {
         Ok((venue, listening))
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Gives a command that has no answer.
     ///
     /// # Errors
