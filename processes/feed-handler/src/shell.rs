@@ -4,6 +4,7 @@
 //! them. It never waits: with readers that gate `market_data` and are behind, datagrams stay in their sockets.
 
 mod control;
+mod inbox;
 mod outlet;
 mod report;
 
@@ -12,13 +13,14 @@ use crate::datagram::{DATAGRAM_MAX, Datagram, Line};
 use crate::machine::{FeedHandler, Input};
 use anyhow::Context;
 use control::ControlTap;
+use inbox::Inbox;
 use machine::Stepper;
 use outlet::Outlet;
 use protocols::itch::Stock;
 use runtime::RuntimeError;
 use runtime::clock::Clock;
 use runtime::duty_cycle::Agent;
-use runtime::process::{Process, StepLog};
+use runtime::process::{Process, StepLog, WireTap};
 use runtime::socket::{self, MulticastReceiver, UdpRequester};
 use shm_layout::control_page::{ControlPageReader, RealtimeOffset};
 use shm_layout::image::ImageWriter;
@@ -45,9 +47,9 @@ const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
 #[derive(Debug)]
 pub struct Shell {
     stepper: Stepper<FeedHandler>,
-    multicast: MulticastReceiver,
-    /// One value for all datagrams.
-    input: Input,
+    inbox: Inbox,
+    /// One value for all replies.
+    reply: Input,
     outlet: Outlet,
     steps: StepLog,
     wire_ring: RingId,
@@ -59,6 +61,8 @@ pub struct Shell {
     reported: Nanos,
     /// When the request socket is read next, if nothing was requested.
     look_for_replies: Nanos,
+    /// The last pass gave away all that waited.
+    drained: bool,
     stopping: bool,
     finished: bool,
     failure: Option<anyhow::Error>,
@@ -101,8 +105,8 @@ impl Shell {
         steps.record(&Step { kind: StepKind::Start as u8, now_ns: now, value, ..Step::default() });
         let shell = Self {
             stepper: Stepper::new(machine, now),
-            multicast,
-            input: Input::Datagram(Datagram::default()),
+            inbox: Inbox::new(multicast),
+            reply: Input::Datagram(Datagram { line: Line::Reply, ..Datagram::default() }),
             outlet,
             steps,
             wire_ring: process.ring(RingKind::Wire, 0),
@@ -113,6 +117,7 @@ impl Shell {
             realtime,
             reported: Nanos(0),
             look_for_replies: Nanos(0),
+            drained: false,
             stopping: false,
             finished: false,
             failure: None,
@@ -179,12 +184,13 @@ impl Shell {
     }
 
     /// At most one datagram of each socket, replies first: they are what a gap waits for. The next pass has a time of its
-    /// own, and a stage that shares this loop answers one datagram before the next is read.
+    /// own, and a stage that shares this loop answers one datagram before the next is given.
     fn datagrams(&mut self, now: Nanos, work_count: &mut usize) -> io::Result<()> {
         let look = now >= self.look_for_replies;
         if look {
             self.look_for_replies = now.plus(REPLY_LOOK_NS);
         }
+        let mut replied = false;
         for line in [Line::Reply, Line::A] {
             if line == Line::Reply && !look && !self.outlet.awaits_reply(now, REPLY_NS) {
                 continue;
@@ -192,47 +198,41 @@ impl Shell {
             if self.outlet.is_behind() {
                 return Ok(());
             }
-            let Input::Datagram(datagram) = &mut self.input;
-            let received = match line {
-                Line::Reply => self.outlet.requester.receive(&mut datagram.bytes)?,
-                Line::A | Line::B => self.multicast.receive(&mut datagram.bytes)?,
-            };
-            let Some(received) = received else { continue };
-            // When it was read, not when the pass began: the call is the socket's time, not the machine's.
-            let now = self.clock.now();
-            self.give(now, line, &received);
+            if !self.receive(line)? {
+                continue;
+            }
             *work_count += 1;
+            replied |= line == Line::Reply;
+            let now = self.stepper.now();
             if !self.timers(now, work_count) {
                 return Ok(());
             }
         }
+        self.drained = !replied && self.inbox.is_drained() && !self.outlet.is_behind();
         Ok(())
     }
 
-    /// Gives the machine the datagram whose bytes lie in the input.
-    fn give(&mut self, now: Nanos, line: Line, received: &socket::Datagram) {
-        let Self { stepper, outlet, steps, input, .. } = self;
-        let now = now.max(stepper.now());
-        let Input::Datagram(datagram) = &mut *input;
-        datagram.line = line;
-        datagram.receive_ns = Clock::from_realtime(received.realtime_ns, self.realtime.offset_ns);
-        let (received_kind, wire_line) = (WireKind::DatagramReceived, line.index() as u32);
-        let length = if received.truncated {
-            // One byte more than fits says so, here and in a replay of the wire ring.
-            let mut cut = [0; DATAGRAM_MAX + 1];
-            cut[..DATAGRAM_MAX].copy_from_slice(&datagram.bytes);
-            outlet.wire.record(received_kind, wire_line, datagram.receive_ns, now, &cut);
-            cut.len()
-        } else {
-            let bytes = &datagram.bytes[..received.length_bytes];
-            outlet.wire.record(received_kind, wire_line, datagram.receive_ns, now, bytes);
-            bytes.len()
+    /// Gives the machine the next datagram of a socket; false when there is none.
+    fn receive(&mut self, line: Line) -> io::Result<bool> {
+        let Self { inbox, reply, stepper, outlet, steps, clock, wire_ring, realtime, .. } = self;
+        let next = match line {
+            Line::Reply => {
+                let Input::Datagram(datagram) = &mut *reply;
+                outlet.requester.receive(&mut datagram.bytes)?.map(|received| (reply, received))
+            }
+            Line::A | Line::B => inbox.next()?,
         };
-        datagram.length = length as u16;
-        let chunks = length.div_ceil(WIRE_DATA_LEN).max(1);
-        steps.poll(self.wire_ring, outlet.wire.published(), chunks, now);
+        let Some((input, received)) = next else { return Ok(false) };
+        // When it was read, not when the pass began: the call is the socket's time, not the machine's.
+        let now = clock.now().max(stepper.now());
+        let Input::Datagram(datagram) = &mut *input;
+        datagram.receive_ns = Clock::from_realtime(received.realtime_ns, realtime.offset_ns);
+        datagram.length = tap(&mut outlet.wire, datagram, now, &received) as u16;
+        let chunks = usize::from(datagram.length).div_ceil(WIRE_DATA_LEN).max(1);
+        steps.poll(*wire_ring, outlet.wire.published(), chunks, now);
         stepper.input(now, input, &mut |output| outlet.take(now, &output));
         outlet.publish();
+        Ok(true)
     }
 
     fn report(&mut self, now: Nanos) {
@@ -242,7 +242,7 @@ impl Shell {
         }
         self.status.set_position(0, &self.control.position());
         let socket = report::Socket {
-            stamps_missing: self.multicast.stamps_missing(),
+            stamps_missing: self.inbox.stamps_missing(),
             requests_refused: self.outlet.requests_refused(),
         };
         report::publish(&self.status, &self.stepper.machine, &socket);
@@ -251,6 +251,7 @@ impl Shell {
 
 impl Agent for Shell {
     fn duty_cycle(&mut self, now: Nanos) -> usize {
+        self.drained = false;
         let mut work_count = self.poll_control();
         work_count += self.outlet.publish();
         let ready = !self.stopping && self.failure.is_none() && self.timers(now, &mut work_count);
@@ -268,12 +269,33 @@ impl Agent for Shell {
         work_count
     }
 
+    fn drained(&self) -> bool {
+        self.drained
+    }
+
     fn stop(&mut self) {
         self.stopping = true;
     }
 
     fn finished(&self) -> bool {
         self.finished
+    }
+}
+
+/// Records a datagram on the `wire` ring, as the machine is about to be given it; returns its length.
+fn tap(wire: &mut WireTap, datagram: &Datagram, now: Nanos, received: &socket::Datagram) -> usize {
+    let (kind, line) = (WireKind::DatagramReceived, datagram.line.index() as u32);
+    let mut record = |bytes: &[u8]| {
+        wire.record(kind, line, datagram.receive_ns, now, bytes);
+        bytes.len()
+    };
+    if received.truncated {
+        // One byte more than fits says so, here and in a replay of the wire ring.
+        let mut cut = [0; DATAGRAM_MAX + 1];
+        cut[..DATAGRAM_MAX].copy_from_slice(&datagram.bytes);
+        record(&cut)
+    } else {
+        record(&datagram.bytes[..received.length_bytes])
     }
 }
 

@@ -10,6 +10,7 @@
 //!    and a sleep only instead of the yield of an empty poll, of a process that looks for its turn on a shared CPU;
 //! 4. yields only after an empty poll: once a read returned data, or bytes were written, its next `sched_yield` comes
 //!    after a later read that found nothing, so that everything the input caused has left before the CPU is given away.
+//!    A `recvmmsg` that brought fewer than it had room for is such a read itself: the kernel looked again and found none.
 //!
 //! It looks from outside only, at `/proc` and at what `strace` writes down; it never changes what it watches.
 #![forbid(unsafe_code)]

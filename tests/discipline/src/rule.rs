@@ -33,7 +33,7 @@ impl Role {
 
     const fn reads(self) -> &'static [&'static str] {
         match self {
-            Self::FeedHandler => &["recvmsg"],
+            Self::FeedHandler => &["recvmmsg", "recvmsg"],
             Self::Strategy | Self::Risk => &[],
             Self::Gateway => &["recvfrom", "read"],
         }
@@ -134,9 +134,9 @@ pub fn check(role: Role, calls: &[Call]) -> Result<Tally, Vec<Violation>> {
                     busy = None;
                 }
                 Outcome::NotNow => {}
-                Outcome::Value(_) => {
+                Outcome::Value(value) => {
                     *(if is_read { &mut tally.inputs } else { &mut tally.outputs }) += 1;
-                    busy = Some(name);
+                    busy = Some(name).filter(|_| call.asked.is_none_or(|asked| value >= asked));
                 }
             }
         }
@@ -148,16 +148,18 @@ pub fn check(role: Role, calls: &[Call]) -> Result<Tally, Vec<Violation>> {
 mod tests {
     use super::*;
 
-    /// `recvfrom:50 sendto:40 recvfrom:again sched_yield:0` as calls.
+    /// `recvfrom:50 sendto:40 recvfrom:again recvmmsg:1/2 sched_yield:0` as calls.
     fn calls(text: &str) -> Vec<Call> {
         let call = |word: &str| {
             let (name, outcome) = word.split_once(':').unwrap();
+            let (outcome, asked) =
+                outcome.split_once('/').map_or((outcome, None), |(value, asked)| (value, asked.parse().ok()));
             let outcome = match outcome {
                 "again" => Outcome::NotNow,
                 "error" => Outcome::Failed,
                 value => Outcome::Value(value.parse().unwrap()),
             };
-            Call { name: name.to_owned(), outcome }
+            Call { name: name.to_owned(), outcome, asked }
         };
         text.split_whitespace().map(call).collect()
     }
@@ -199,6 +201,15 @@ mod tests {
         let found = violations(Role::Gateway, "recvfrom:again sendto:50 sched_yield:0");
         assert_eq!(found, ["call 2: sched_yield after a sendto with no empty read between them"]);
         assert_eq!(violations(Role::FeedHandler, "recvmsg:9 recvmsg:again recvmsg:9 sched_yield:0").len(), 1);
+    }
+
+    #[test]
+    fn a_batch_that_is_not_full_is_an_empty_poll_and_a_full_one_is_none() {
+        let tally = check(Role::FeedHandler, &calls("recvmmsg:2/2 recvmmsg:1/2 sched_yield:0")).unwrap();
+        assert_eq!((tally.inputs, tally.yields), (2, 1));
+        let found = violations(Role::FeedHandler, "recvmmsg:1/2 recvmmsg:2/2 sched_yield:0");
+        assert_eq!(found, ["call 2: sched_yield after a recvmmsg with no empty read between them"]);
+        assert_eq!(violations(Role::FeedHandler, "recvmmsg:1/2 sendto:20 sched_yield:0").len(), 1);
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct Call {
     pub name: String,
     /// What it came to.
     pub outcome: Outcome,
+    /// Messages that a `recvmmsg` had room for: fewer that came say that no more waited.
+    pub asked: Option<i64>,
 }
 
 /// Reads the lines of `strace -ttt`. A line without an outcome (the trace began or ended in the middle of the call, a
@@ -45,7 +47,9 @@ fn call(line: &str) -> Option<Call> {
         _ if value < 0 => Outcome::Failed,
         _ => Outcome::Value(value),
     };
-    Some(Call { name: name.to_owned(), outcome })
+    // recvmmsg(5, [{...}], 2, MSG_DONTWAIT, NULL) = 1
+    let asked = || rest.rsplit_once(") = ")?.0.rsplit(", ").nth(2)?.parse().ok();
+    Some(Call { name: name.to_owned(), outcome, asked: if name == "recvmmsg" { asked() } else { None } })
 }
 
 /// Follows one thread for `span`, and returns its calls; an error says why nothing can be followed here.
@@ -87,6 +91,8 @@ mod tests {
 1700000000.000003 sched_yield()                   = 0
 1700000000.000004 openat(AT_FDCWD, \"/a = b\", O_RDONLY) = -1 ENOENT (No such file or directory)
 1700000000.000005 futex(0x7f00, FUTEX_WAKE_PRIVATE, 1) = 1
+1700000000.000006 recvmmsg(5, [{msg_hdr={msg_iov=[{iov_base=\"\"..., iov_len=2048}], msg_flags=0}, msg_len=90}], 2, MSG_DONTWAIT, NULL) = 1
+1700000000.000007 recvmmsg(5, 0x7ffc, 2, MSG_DONTWAIT, NULL) = -1 EAGAIN (Resource temporarily unavailable)
 1700000000.000006 recvfrom(7, <detached ...>
 1700000000.000007 --- SIGTERM {si_signo=SIGTERM} ---
 ";
@@ -97,9 +103,13 @@ mod tests {
             ("sched_yield", outcome(0)),
             ("openat", Outcome::Failed),
             ("futex", outcome(1)),
+            ("recvmmsg", outcome(1)),
+            ("recvmmsg", Outcome::NotNow),
         ];
         let calls = parse(text);
         let found: Vec<_> = calls.iter().map(|call| (call.name.as_str(), call.outcome)).collect();
         assert_eq!(found, expected);
+        let asked: Vec<_> = calls.iter().map(|call| call.asked).collect();
+        assert_eq!(asked, [None, None, None, None, None, Some(2), Some(2)]);
     }
 }

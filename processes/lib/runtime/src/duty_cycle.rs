@@ -13,6 +13,12 @@ pub trait Agent {
     /// Does what there is to do at `now` and returns how much that was; 0 = idle. It never blocks.
     fn duty_cycle(&mut self, now: Nanos) -> usize;
 
+    /// Whether the last pass, which had work, found the end of each of its inputs: a batch shorter than it may be is an empty
+    /// poll. A process that shares its CPU then gives it away without another pass, for which its neighbour would wait.
+    fn drained(&self) -> bool {
+        false
+    }
+
     /// A stop was asked for by signal; the agent may need more passes to end in order.
     fn stop(&mut self) {}
 
@@ -65,7 +71,7 @@ pub fn run_until(agent: &mut impl Agent, around: &mut RunLoop, mut stop: impl Fn
         }
         let napped = work_count == 0 && turn.as_mut().is_some_and(|turn| turn.seek(now));
         if !napped {
-            wait.idle(work_count);
+            wait.idle(if agent.drained() { 0 } else { work_count });
         }
     }
     alloc::stop_counting();
@@ -83,9 +89,14 @@ mod tests {
         passes: usize,
         last: Nanos,
         stopped: bool,
+        drains: bool,
     }
 
     impl Agent for Worker {
+        fn drained(&self) -> bool {
+            self.drains
+        }
+
         fn stop(&mut self) {
             self.stopped = true;
         }
@@ -108,7 +119,7 @@ mod tests {
         let body = SharedWords::heap(STATUS_WORDS);
         let status = StatusWriter::start(&body, 3, 42, Nanos(0));
         let mut around = RunLoop { clock: Clock::new(calibrate()), status, wait: WaitStrategy::Yield, turn: None };
-        let mut worker = Worker { passes: 0, last: Nanos(0), stopped: false };
+        let mut worker = Worker { passes: 0, last: Nanos(0), stopped: false, drains: false };
         let mut passes = 0;
         run_until(&mut worker, &mut around, || {
             passes += 1;

@@ -1,5 +1,6 @@
 //! `recvmsg` with the kernel's software receive stamp (SO_TIMESTAMPING).
 
+use super::pair;
 use crate::clock::realtime_ns;
 use nix::cmsg_space;
 use nix::errno::Errno;
@@ -40,6 +41,15 @@ impl StampedReceive {
     /// Datagrams that came without a kernel stamp, and were stamped here.
     pub(super) const fn missing(&self) -> u64 {
         self.missing
+    }
+
+    /// The next two datagrams, each into its buffer: without a second one nothing more waits.
+    pub(super) fn receive_pair(
+        &mut self,
+        socket: &impl AsRawFd,
+        buffers: [&mut [u8]; 2],
+    ) -> io::Result<[Option<Datagram>; 2]> {
+        pair::receive(socket, buffers, &mut self.missing)
     }
 
     /// The next datagram; `None` when there is none.
