@@ -36,6 +36,7 @@ pub mod schedule;
 mod scratch;
 pub mod self_test;
 pub mod suite;
+pub mod switch;
 pub mod text;
 pub mod timeline;
 pub mod trial;

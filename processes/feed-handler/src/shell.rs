@@ -1,7 +1,8 @@
 //! The shell: sockets, rings, image and clock around the feed handler's machine.
 //!
 //! Each datagram is a batch of its own: its bytes go to the `wire` ring, a step names them, and then the machine is given
-//! them. It never waits: with readers that gate `market_data` and are behind, datagrams stay in their sockets.
+//! them. It never waits: with readers that gate `market_data` and are behind, datagrams stay in their sockets, but for
+//! one that may be held (`inbox`).
 
 mod control;
 mod inbox;
@@ -208,7 +209,8 @@ impl Shell {
                 return Ok(());
             }
         }
-        self.drained = !replied && self.inbox.is_drained() && !self.outlet.is_behind();
+        let asks = self.outlet.awaits_reply(self.stepper.now(), REPLY_NS);
+        self.drained = !replied && !asks && self.inbox.is_drained() && !self.outlet.is_behind();
         Ok(())
     }
 
@@ -223,7 +225,7 @@ impl Shell {
             Line::A | Line::B => inbox.next()?,
         };
         let Some((input, received)) = next else { return Ok(false) };
-        // When it was read, not when the pass began: the call is the socket's time, not the machine's.
+        // When it is given, not when the pass began: the call is the socket's time, not the machine's.
         let now = clock.now().max(stepper.now());
         let Input::Datagram(datagram) = &mut *input;
         datagram.receive_ns = Clock::from_realtime(received.realtime_ns, realtime.offset_ns);

@@ -43,7 +43,14 @@ fn hot_processes_run_from_code_of_their_own_and_cold_ones_from_their_files() {
     let bench = Bench::new("code");
     let demo = steady(&bench);
     for role in Role::ALL {
-        assert_eq!(code_of_files(pid(&bench, role)), Vec::<String>::new(), "{}", role.name());
+        let pid = pid(&bench, role);
+        assert_eq!(code_of_files(pid), Vec::<String>::new(), "{}", role.name());
+        let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).expect("it lives");
+        let own = maps.lines().find(|line| line.contains(" r-xp 00000000 00:00 0")).expect("code of no file");
+        // Where the environment's RUSTFLAGS take the place of those in .cargo/config.toml, it is not linked for huge pages.
+        let aligned =
+            usize::from_str_radix(&own[..own.find('-').expect("a range")], 16).expect("hexadecimal") % (2 << 20);
+        assert!(aligned == 0 || std::env::var_os("RUSTFLAGS").is_some(), "{own}");
     }
     let recorder = bench.process("recorder")["pid"].as_u64().expect("a pid is a number");
     assert_eq!(code_of_files(recorder as u32).len(), 1);

@@ -15,8 +15,10 @@ use benches::figures::Figures;
 use benches::fingerprint::Fingerprint;
 use benches::goal::{Goal, GoalFigure};
 use benches::report::{Discard, Measurement, Report, Trial, Unit};
+use benches::switch::switch_ns;
 use benches::timeline::Timeline;
 use clap::Args;
+use runtime::affinity::allowed_cpus;
 use runtime::clock::realtime_ns;
 use runtime::placement::Placement;
 use runtime::signal::stop_requested;
@@ -86,8 +88,10 @@ impl Arguments {
         if self.restarts < 5 {
             report.notes.push("Fewer than five starts: what differs from start to start does not show.".to_owned());
         }
+        // The CPU that the feed handler and its neighbours share: the first, where there are too few.
+        let switch = allowed_cpus().ok().and_then(|cpus| switch_ns(*cpus.first()?));
         for placement in &self.placement {
-            let mut found = PARTS.map(|part| described(*placement, part));
+            let mut found = PARTS.map(|part| described(*placement, part, switch));
             let mut starts = 0;
             for number in 1..=self.restarts {
                 if stop_requested() {
@@ -163,13 +167,16 @@ const fn goals(placement: Placement) -> &'static [Goal] {
     }
 }
 
-fn described(placement: Placement, (key, title, what): (&str, &str, &str)) -> Measurement {
+fn described(placement: Placement, (key, title, what): (&str, &str, &str), switch: Option<u64>) -> Measurement {
+    let here = switch
+        .map_or_else(String::new, |ns| format!(" (here {ns} ns between two threads, and not less between processes)"));
     Measurement {
         id: format!("{placement}-{key}"),
         title: format!("{title}, {placement}"),
         what: format!("{what} The headline is the median."),
-        limit: "A for each hop between two cores; where processes share a core, the kernel's switch between them."
-            .to_owned(),
+        limit: format!(
+            "A for each hop between two cores; where processes share a core, the kernel's switch between them{here}."
+        ),
         subject: "tickway".to_owned(),
         settings: "the demo's host file".to_owned(),
         unit: Unit::Ns,
@@ -230,8 +237,18 @@ mod tests {
         report
     }
 
+    #[test]
+    fn the_limit_says_what_a_switch_costs_here() {
+        let limit = |switch| described(Placement::Processes, PARTS[0], switch).limit;
+        assert!(
+            limit(Some(650))
+                .ends_with("between them (here 650 ns between two threads, and not less between processes).")
+        );
+        assert!(limit(None).ends_with("the kernel's switch between them."));
+    }
+
     fn measured(one: &DemoReport) -> Measurement {
-        let mut found = described(Placement::Processes, PARTS[0]);
+        let mut found = described(Placement::Processes, PARTS[0], Some(650));
         take(&mut found, 1, "path", one);
         found.conclude(goals(Placement::Processes));
         found

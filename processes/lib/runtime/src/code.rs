@@ -10,48 +10,69 @@
 //! before   address ─▶ file's pages, 4 KiB each         r-xp  tickway-risk
 //! after    the same address ─▶ one page of 2 MiB       r-xp  (no file)
 //! ```
-//! A profiler that looks for symbols by the map's file finds none then: `host.own_code = false` leaves the code where it is.
+//! Who looks for the code in the file finds none then: a profiler its symbols, a debugger its breakpoints, a uprobe its
+//! place. `host.own_code = false` leaves the code where it is.
 
-use crate::huge_pages::{HUGE_PAGE_BYTES, populate, release, reserve};
+use crate::huge_pages::{HUGE_PAGE_BYTES, populate_if_free, release, reserve};
+use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 
 /// Puts this process's code into memory of its own; returns its bytes, 0 when that was done before.
 ///
 /// # Errors
-/// What the system refuses, as memory that is written and then run where a policy forbids it: the code then stays where it is.
+/// What the system refuses before anything is changed, as a policy that forbids to run what was written. That the kernel
+/// has no memory for the last step, which takes the old map away before it puts the new one there, ends the process.
 pub fn take_in() -> io::Result<usize> {
     let maps = std::fs::read_to_string("/proc/self/maps")?;
     let code = code_around(&maps, (take_in as fn() -> io::Result<usize>) as usize);
-    let Some(Code { map: code, free_until }) = code else { return Ok(0) };
-    let (bytes, room) = (code.len(), code.len().next_multiple_of(HUGE_PAGE_BYTES));
+    let Some(Code { map, offset, free_until }) = code else { return Ok(0) };
+    let (bytes, room) = (map.len(), map.len().next_multiple_of(HUGE_PAGE_BYTES));
     // Linked to lie on huge pages, with nothing else on the last of them: it is moved with what it does not fill.
-    let whole = code.start.is_multiple_of(HUGE_PAGE_BYTES) && code.start + room <= free_until;
+    let whole = map.start.is_multiple_of(HUGE_PAGE_BYTES) && map.start + room <= free_until;
     let taken = if whole { room } else { bytes };
     let copy = reserve(room)?;
-    populate(copy, room);
-    let (from, protection) = (std::ptr::with_exposed_provenance::<u8>(code.start), libc::PROT_READ | libc::PROT_EXEC);
-    // SAFETY: both ranges have `bytes` bytes: the code's map, which nobody writes, and the new map, which nobody else knows.
-    unsafe { std::ptr::copy_nonoverlapping(from, copy, bytes) };
-    // SAFETY: the range is this call's own map.
-    let protected = unsafe { libc::mprotect(copy.cast(), taken, protection) } == 0;
-    let moved = protected && {
-        let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
-        let place = std::ptr::with_exposed_provenance_mut::<u8>(code.start);
-        // SAFETY: the copy takes the place of what it is a copy of, byte for byte, in one step of the kernel's: who runs
-        // there meanwhile waits for its lock and goes on with the same instructions.
-        unsafe { libc::mremap(copy.cast(), taken, taken, flags, place) != libc::MAP_FAILED }
-    };
-    let (error, kept) = (io::Error::last_os_error(), if moved { taken } else { 0 });
-    // SAFETY: the rest of this call's own map, to which nothing refers.
+    populate_if_free(copy, room);
+    // SAFETY: the first `bytes` bytes of this call's own map, present and zero, which nothing else refers to.
+    let to = unsafe { std::slice::from_raw_parts_mut(copy, bytes) };
+    // From the file, not from memory: there a uprobe may have written a trap that the kernel knows only at its old place.
+    let moved = read(to, offset).and_then(|()| put(copy, taken, map.start));
+    let kept = if moved.is_ok() { taken } else { 0 };
+    // SAFETY: the rest of this call's own map, to which nothing refers any more.
     unsafe { release(copy.wrapping_add(kept), room - kept) };
-    if moved { Ok(bytes) } else { Err(error) }
+    moved.map(|()| bytes)
 }
 
-/// A map of code, and how far the addresses behind it are free.
+/// Reads this process's binary from `offset` on. A map's last page goes on past the end of its file with zeros.
+fn read(to: &mut [u8], offset: u64) -> io::Result<()> {
+    let binary = File::open("/proc/self/exe")?;
+    let length = binary.metadata()?.len().saturating_sub(offset).min(to.len() as u64);
+    binary.read_exact_at(&mut to[..length as usize], offset)
+}
+
+/// Puts `taken` bytes of a copy where the code is that they are a copy of.
+fn put(copy: *mut u8, taken: usize, start: usize) -> io::Result<()> {
+    // SAFETY: the range is the caller's own map.
+    if unsafe { libc::mprotect(copy.cast(), taken, libc::PROT_READ | libc::PROT_EXEC) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+    let place = std::ptr::with_exposed_provenance_mut::<libc::c_void>(start);
+    // SAFETY: the copy takes the place of what it is a copy of, byte for byte, and of addresses behind it at which nothing
+    // was mapped when the process began, and which no later map was asked for (the kernel places maps far from a binary).
+    // Whoever runs or faults there meanwhile waits for the lock of the process's maps, and goes on with the same bytes.
+    if unsafe { libc::mremap(copy.cast(), taken, taken, flags, place) } == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// A map of code, where in its file it begins, and how far the addresses behind it are free.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Code {
     map: Range<usize>,
+    offset: u64,
     free_until: usize,
 }
 
@@ -60,12 +81,13 @@ fn code_around(maps: &str, place: usize) -> Option<Code> {
     let parsed = |line: &'_ str| {
         let (range, rest) = line.split_once(' ')?;
         let (start, end) = range.split_once('-')?;
-        let is_code = rest.starts_with("r-x") && rest.contains('/');
-        Some((usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?, is_code))
+        let map = usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?;
+        let offset = u64::from_str_radix(rest.split_ascii_whitespace().nth(1)?, 16).ok()?;
+        Some((map, (rest.starts_with("r-x") && rest.contains('/')).then_some(offset)))
     };
-    let mut lines = maps.lines().filter_map(parsed).skip_while(|(map, _)| !map.contains(&place));
-    let (map, _) = lines.next().filter(|(_, is_code)| *is_code)?;
-    Some(Code { map, free_until: lines.next().map_or(usize::MAX, |(next, _)| next.start) })
+    let mut maps = maps.lines().filter_map(parsed).skip_while(|(map, _)| !map.contains(&place));
+    let (map, offset) = maps.next()?;
+    Some(Code { map, offset: offset?, free_until: maps.next().map_or(usize::MAX, |(next, _)| next.start) })
 }
 
 #[cfg(test)]
@@ -80,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_code_is_the_files_map_around_a_place() {
-        let code = Code { map: 0x555e_03a2_0000..0x555e_03ab_7000, free_until: 0x7fbe_9339_4000 };
+        let code = Code { map: 0x555e_03a2_0000..0x555e_03ab_7000, offset: 0x20000, free_until: 0x7fbe_9339_4000 };
         assert_eq!(code_around(MAPS, 0x555e_03a2_1000), Some(code));
         assert_eq!(code_around(MAPS, 0x555e_03a0_1000), None, "that is no code");
         assert_eq!(code_around(MAPS, 0x7fbe_9339_4000), None, "that is no file's any more");

@@ -13,8 +13,8 @@ pub trait Agent {
     /// Does what there is to do at `now` and returns how much that was; 0 = idle. It never blocks.
     fn duty_cycle(&mut self, now: Nanos) -> usize;
 
-    /// Whether the last pass, which had work, found the end of each of its inputs: a batch shorter than it may be is an empty
-    /// poll. A process that shares its CPU then gives it away without another pass, for which its neighbour would wait.
+    /// Whether the last pass, which had work, saw that no more of it waits: a batch shorter than it may be is an empty poll. A
+    /// process that shares its CPU then gives it away without another pass, for which its neighbour would wait.
     fn drained(&self) -> bool {
         false
     }
@@ -129,5 +129,24 @@ mod tests {
         assert_eq!((worker.passes, reader.progress()), (10, 10));
         assert_eq!(reader.heartbeat(), worker.last);
         assert_eq!(reader.state(), Some(ProcessState::Stopping));
+    }
+
+    #[test]
+    fn a_pass_that_saw_the_end_of_its_work_waits_as_an_idle_one() {
+        let _turn = alloc::COUNTING.lock().unwrap();
+        let body = SharedWords::heap(STATUS_WORDS);
+        let status = StatusWriter::start(&body, 3, 42, Nanos(0));
+        // Only a nap can be seen from here, and only that it was not shorter.
+        let wait = WaitStrategy::Nap(2_000);
+        let mut around = RunLoop { clock: Clock::new(calibrate()), status, wait, turn: None };
+        // Passes 2 to 10 by twos have work, and each of the ten waits.
+        let mut worker = Worker { passes: 0, last: Nanos(0), stopped: false, drains: true };
+        let (mut passes, start) = (0, around.clock.now());
+        run_until(&mut worker, &mut around, || {
+            passes += 1;
+            passes > 9
+        });
+        assert_eq!(worker.passes, 10);
+        assert!(around.clock.now().0 - start.0 >= 20_000_000, "ten naps");
     }
 }

@@ -120,6 +120,16 @@ pub(crate) fn populate(first: *mut u8, bytes: usize) {
     unsafe { libc::madvise(first.cast(), bytes, libc::MADV_NOHUGEPAGE) };
 }
 
+/// As [`populate`], on huge pages only where enough of them lie free: for one more the kernel would clear a way through the
+/// memory of neighbours that may be trading.
+pub(crate) fn populate_if_free(first: *mut u8, bytes: usize) {
+    if Allowance::now().pages < bytes.div_ceil(HUGE_PAGE_BYTES) {
+        // SAFETY: the range is the caller's own map; the advice changes no byte of it.
+        unsafe { libc::madvise(first.cast(), bytes, libc::MADV_NOHUGEPAGE) };
+    }
+    populate(first, bytes);
+}
+
 /// Most huge pages of an arena: 256 MiB hold the tables of a full day's books.
 const ARENA_PAGES_MAX: usize = 128;
 

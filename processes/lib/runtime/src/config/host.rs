@@ -33,7 +33,7 @@ pub struct Host {
     #[serde(default = "default_nap_us")]
     pub nap_us: Within<1, 100_000>,
     /// A hot process runs from a copy of its code on memory of its own (`runtime::code`); false leaves it to the file's
-    /// cache, where a profiler finds its symbols.
+    /// cache, where profilers, debuggers and uprobes look for it.
     #[serde(default = "default_own_code")]
     pub own_code: bool,
     /// Whether `[failpoint]` may arm anything. Preflight refuses a host that says true.

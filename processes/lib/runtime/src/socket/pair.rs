@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! both places filled    more may wait
-//! the second empty      the kernel has looked again after the first, and found nothing
+//! the second empty      the kernel has looked again after the first and found nothing, or an error that the next call tells
 //! ```
 //! An empty socket is thus known without a call of its own, which cost the first datagram's answer as much as its reading.
 

@@ -185,11 +185,14 @@ mod tests {
         let together = (0..50).any(|_| {
             sender.send_to(b"abc", &SocketAddr::V4(group).into()).unwrap();
             sender.send_to(&[7; 65], &SocketAddr::V4(group).into()).unwrap();
-            let [mut first, mut second] = receiver.receive([&mut one, &mut two]).unwrap();
-            let together = first.is_some() && second.is_some();
-            let first = first.take().unwrap_or_else(|| patiently(|| receiver.receive([&mut one, &mut []]).unwrap()[0]));
-            let second =
-                second.take().unwrap_or_else(|| patiently(|| receiver.receive([&mut two, &mut []]).unwrap()[0]));
+            let mut second = None;
+            let first = patiently(|| {
+                let [first, other] = receiver.receive([&mut one, &mut two]).unwrap();
+                second = other;
+                first
+            });
+            let together = second.is_some();
+            let second = second.unwrap_or_else(|| patiently(|| receiver.receive([&mut two, &mut []]).unwrap()[0]));
             assert_eq!((&one[..first.length_bytes], first.truncated), (&b"abc"[..], false));
             assert_eq!((two, second.length_bytes, second.truncated), ([7; 64], 64, true));
             for datagram in [first, second] {
@@ -200,7 +203,6 @@ mod tests {
         });
         assert!(together, "two that wait come by one call");
         assert_eq!(receiver.receive([&mut one, &mut two]).unwrap(), [None, None]);
-        assert_eq!(receiver.stamps_missing(), 0);
     }
 
     #[test]
