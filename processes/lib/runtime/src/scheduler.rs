@@ -90,11 +90,11 @@ pub fn become_hot() -> Result<(), RuntimeError> {
     change(libc::SCHED_BATCH, libc::SCHED_OTHER)
 }
 
-/// How far a [`give_way`] steps back: a tenth of an ordinary process's weight.
-const GIVEN_WAY: libc::c_int = 10;
+/// How far a [`give_way`] steps back: to a 28th of an ordinary process's weight.
+const GIVEN_WAY: libc::c_int = 15;
 
 /// Lets a child step back behind the hot process that it shares a CPU with: of two that yield after every pass it then has
-/// one for about ten of the other's. For what stands for another machine, such as a simulated venue.
+/// one for about 28 of the other's. For what stands for another machine, such as a simulated venue.
 ///
 /// # Errors
 /// When the kernel refuses.
@@ -168,7 +168,7 @@ mod tests {
             let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
             // proc(5): the nineteenth field is the nice value; two stand before the name's closing parenthesis.
             let (_, rest) = stat.rsplit_once(')').unwrap();
-            assert_eq!((rest.split_whitespace().nth(16), policy()), (Some("10"), libc::SCHED_OTHER), "{stat}");
+            assert_eq!((rest.split_whitespace().nth(16), policy()), (Some("15"), libc::SCHED_OTHER), "{stat}");
         })
         .join()
         .unwrap();
