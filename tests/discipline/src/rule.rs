@@ -33,7 +33,7 @@ impl Role {
 
     const fn reads(self) -> &'static [&'static str] {
         match self {
-            Self::FeedHandler => &["recvmmsg", "recvmsg"],
+            Self::FeedHandler => &["recvmmsg"],
             Self::Strategy | Self::Risk => &[],
             Self::Gateway => &["recvfrom", "read"],
         }
@@ -175,7 +175,7 @@ mod tests {
                      sched_yield:0 sendto:50 recvfrom:again recvfrom:again sched_yield:0";
         let tally = check(Role::Gateway, &calls(trace)).unwrap();
         assert_eq!(tally, Tally { inputs: 1, empty_reads: 4, outputs: 3, yields: 4, naps: 0 });
-        let tally = check(Role::FeedHandler, &calls("recvmsg:200 recvmsg:60 recvmsg:again sched_yield:0")).unwrap();
+        let tally = check(Role::FeedHandler, &calls("recvmmsg:200 recvmmsg:60 recvmmsg:again sched_yield:0")).unwrap();
         assert_eq!((tally.inputs, tally.yields), (2, 1));
         assert_eq!(check(Role::Risk, &calls("sched_yield:0 sched_yield:0")).unwrap().yields, 2);
     }
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(check(Role::Risk, &calls("sched_yield:0 clock_nanosleep:0")).unwrap().naps, 1);
         for (role, trace) in [
             (Role::Gateway, "recvfrom:80 clock_nanosleep:0 recvfrom:again sched_yield:0"),
-            (Role::FeedHandler, "recvmsg:again clock_nanosleep:0 sched_yield:0"),
+            (Role::FeedHandler, "recvmmsg:again clock_nanosleep:0 sched_yield:0"),
             (Role::Strategy, "clock_nanosleep:0 sched_yield:0"),
         ] {
             assert_eq!(violations(role, trace).len(), 1, "{trace}");
@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(found, ["call 1: sched_yield after a recvfrom with no empty read between them"]);
         let found = violations(Role::Gateway, "recvfrom:again sendto:50 sched_yield:0");
         assert_eq!(found, ["call 2: sched_yield after a sendto with no empty read between them"]);
-        assert_eq!(violations(Role::FeedHandler, "recvmsg:9 recvmsg:again recvmsg:9 sched_yield:0").len(), 1);
+        assert_eq!(violations(Role::FeedHandler, "recvmmsg:9 recvmmsg:again recvmmsg:9 sched_yield:0").len(), 1);
     }
 
     #[test]
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn every_other_call_is_found_and_a_socketless_role_may_only_yield() {
         for call in ["futex:1", "clock_gettime:0", "mmap:4096", "write:1", "clock_nanosleep:0", "fdatasync:0"] {
-            let trace = format!("recvmsg:200 {call} recvmsg:again sched_yield:0");
+            let trace = format!("recvmmsg:200 {call} recvmmsg:again sched_yield:0");
             let name = call.split_once(':').unwrap().0;
             assert_eq!(violations(Role::FeedHandler, &trace), [format!("call 1: {name} is no call of the hot path")]);
         }

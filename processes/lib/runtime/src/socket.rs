@@ -1,7 +1,7 @@
 //! Sockets of the shells: UDP multicast with kernel stamps, UDP requests, TCP order entry. All non-blocking, and nothing
 //! here allocates after construction.
 
-mod pair;
+mod batch;
 mod stamped;
 mod tcp;
 mod udp;

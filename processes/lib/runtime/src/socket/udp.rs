@@ -92,7 +92,7 @@ impl MulticastReceiver {
     /// # Errors
     /// What the kernel says of a socket that cannot go on.
     pub fn receive(&mut self, buffers: [&mut [u8]; 2]) -> io::Result<[Option<Datagram>; 2]> {
-        self.receive.receive_pair(&self.socket, buffers)
+        self.receive.receive(&self.socket, buffers)
     }
 }
 
@@ -143,7 +143,8 @@ impl UdpRequester {
     /// # Errors
     /// What the kernel says of a socket that cannot go on.
     pub fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<Datagram>> {
-        self.receive.receive(&self.socket, buffer)
+        let [datagram] = self.receive.receive(&self.socket, [buffer])?;
+        Ok(datagram)
     }
 }
 

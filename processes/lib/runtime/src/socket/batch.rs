@@ -1,8 +1,8 @@
-//! Two datagrams by one call (`recvmmsg`): the second place tells whether more waits.
+//! Datagrams of a stamped socket, several by one call (`recvmmsg`): a place left empty tells that no more waits.
 //!
 //! ```text
-//! both places filled    more may wait
-//! the second empty      the kernel has looked again after the first and found nothing, or an error that the next call tells
+//! every place filled    more may wait
+//! the last empty        the kernel has looked again and found nothing, or an error that the next call tells
 //! ```
 //! An empty socket is thus known without a call of its own, which cost the first datagram's answer as much as its reading.
 
@@ -12,8 +12,6 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::AsRawFd;
 
-/// Datagrams of one call.
-const PLACES: usize = 2;
 /// A control message's header (`struct cmsghdr`): its length, level and type.
 const CONTROL_HEADER_BYTES: usize = 16;
 /// Room for the one control message that is asked for: three stamps of 16 bytes, the first the kernel's own.
@@ -28,7 +26,7 @@ struct Control([u8; CONTROL_BYTES]);
 ///
 /// # Errors
 /// What the kernel says of a socket that cannot go on.
-pub(super) fn receive(
+pub(super) fn receive<const PLACES: usize>(
     socket: &impl AsRawFd,
     buffers: [&mut [u8]; PLACES],
     missing: &mut u64,
@@ -55,6 +53,7 @@ pub(super) fn receive(
     let Ok(count) = usize::try_from(count) else {
         let error = io::Error::last_os_error();
         return match error.raw_os_error() {
+            // A connected socket also reports an earlier ICMP "port unreachable": the peer is not there yet.
             Some(libc::EAGAIN | libc::EINTR | libc::ECONNREFUSED) => Ok([None; PLACES]),
             _ => Err(error),
         };
