@@ -1,9 +1,9 @@
 //! The shell: journal, socket, rings and pages around [`Gateway`].
 //!
-//! Each pass, in this order: control, kill page, leases, durable watermark, timers, `order_entry`, socket. So an end of the
-//! session that is already waiting is seen after the orders of the same pass: those that were written into it are in doubt
-//! (`Unknown`), as they would be had it come a moment later. What the socket said of a message is given to the machine right
-//! after the input that caused it, as a step of its own.
+//! Each pass, in this order: control, kill page, leases, durable watermark, timers, `order_entry`, socket; then `order_entry`
+//! once more if there was nothing. So an end of the session that is already waiting is seen after the orders of the same
+//! pass: those that were written into it are in doubt (`Unknown`), as they would be had it come a moment later. What the
+//! socket said of a message is given to the machine right after the input that caused it, as a step of its own.
 //!
 //! It never reads a request or a byte of the venue that it has no room to journal. Should the journal refuse a record all
 //! the same (its files failed in that very moment), the process ends with an error rather than go on without its record:
@@ -159,6 +159,10 @@ impl Shell {
             return Err(fault.into());
         }
         work_count += self.poll_socket(now);
+        if work_count == 0 {
+            // The socket's call is most of an idle pass: a request that came meanwhile does not wait for the next one.
+            work_count += self.poll_entries(self.outlet.connection.now())?;
+        }
         self.idle_passes = if work_count == 0 { self.idle_passes.wrapping_add(1) } else { 0 };
         if self.idle_passes % PASSES_PER_REHEARSAL == 1 {
             self.stepper.machine.rehearse();

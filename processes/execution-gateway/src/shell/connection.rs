@@ -91,6 +91,11 @@ impl Connection {
         }
     }
 
+    /// The time, on the instance's line.
+    pub(super) fn now(&self) -> Nanos {
+        self.clock.now()
+    }
+
     /// Begins to connect.
     pub(super) fn connect(&mut self) {
         self.outbound.clear();
