@@ -2,131 +2,13 @@
 //! barrier, adoption, refusal and the clean stop, with real signals.
 #![forbid(unsafe_code)]
 
+mod world;
+mod zombie;
+
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
-
-const DEMO: &str = include_str!("../../../tuning/demo.toml");
-const ROLES: [&str; 5] = ["feed-handler", "strategy", "risk", "execution-gateway", "recorder"];
-/// Passes of 10 ms that a state is waited for.
-const PATIENCE: usize = 3_000;
-
-struct World {
-    dir: tempfile::TempDir,
-    name: String,
-    supervisor: Option<Child>,
-}
-
-impl World {
-    fn new(name: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let real = Path::new(env!("CARGO_BIN_EXE_tickway-supervisor"));
-        let stand_in = real.with_file_name("examples").join("stand_in");
-        // A link would be resolved by the kernel: the supervisor looks beside the file that it is.
-        fs::copy(real, dir.path().join("tickway-supervisor")).unwrap();
-        fs::copy(&stand_in, dir.path().join("tickway-risk")).unwrap();
-        for role in ROLES.iter().filter(|role| **role != "risk") {
-            fs::hard_link(dir.path().join("tickway-risk"), dir.path().join(format!("tickway-{role}"))).unwrap();
-        }
-        let name = format!("{name}-{}", std::process::id());
-        let regions = format!("regions = \"/dev/shm/tickway-test-{name}\"");
-        let text = DEMO
-            .replace("instance = \"demo\"", &format!("instance = \"{name}\""))
-            .replace("regions = \"\"", &regions)
-            .replace("data = \"\"", &format!("data = \"/dev/shm/tickway-test-{name}-data\""))
-            .replace("= 65536", "= 1024")
-            .replace("= 16384", "= 1024");
-        fs::write(dir.path().join("host.toml"), text).unwrap();
-        Self { dir, name, supervisor: None }
-    }
-
-    fn regions(&self) -> PathBuf {
-        PathBuf::from(format!("/dev/shm/tickway-test-{}", self.name))
-    }
-
-    /// In memory: what is tested here is not how long a disk takes to sync.
-    fn data(&self) -> PathBuf {
-        PathBuf::from(format!("/dev/shm/tickway-test-{}-data", self.name))
-    }
-
-    fn command(&self, more: &[&str]) -> Command {
-        let mut command = Command::new(self.dir.path().join("tickway-supervisor"));
-        command.args(["run", "--foreground", "--host"]).arg(self.dir.path().join("host.toml")).args(more);
-        command
-    }
-
-    fn start(&mut self, more: &[&str]) {
-        let log = fs::File::options().create(true).append(true).open(self.dir.path().join("supervisor.log")).unwrap();
-        let child = self.command(more).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        self.supervisor = Some(child);
-        let pid = self.supervisor.as_ref().unwrap().id();
-        self.until("the instance runs", |status| status["pid"] == pid && status["state"] != "starting");
-    }
-
-    fn ask(&self, request: &Value) -> Option<Value> {
-        let mut stream = UnixStream::connect(self.regions().join("supervisor.sock")).ok()?;
-        writeln!(stream, "{request}").ok()?;
-        let mut line = String::new();
-        BufReader::new(stream).read_line(&mut line).ok()?;
-        serde_json::from_str(&line).ok()
-    }
-
-    fn until(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        for _ in 0..PATIENCE {
-            if let Some(status) = self.ask(&json!({"command": "status"})).filter(|status| wanted(status)) {
-                return status;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("{what}: not within the patience\n{}", self.logs());
-    }
-
-    fn logs(&self) -> String {
-        fs::read_to_string(self.dir.path().join("supervisor.log")).unwrap_or_default()
-    }
-
-    /// Ends the supervisor with a signal; its exit code.
-    fn end(&mut self, signal: Signal) -> Option<i32> {
-        let mut child = self.supervisor.take().unwrap();
-        kill(Pid::from_raw(child.id() as i32), signal).unwrap();
-        child.wait().unwrap().code()
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        if self.supervisor.is_some() {
-            self.end(Signal::SIGTERM);
-        }
-        let _ = fs::remove_dir_all(self.regions());
-        let _ = fs::remove_dir_all(self.data());
-        let locks = format!("/dev/shm/tickway-{}", nix::unistd::getuid());
-        let _ = fs::remove_file(Path::new(&locks).join(format!("{}.lock", self.name)));
-    }
-}
-
-fn process<'a>(status: &'a Value, role: &str) -> &'a Value {
-    status["processes"].as_array().unwrap().iter().find(|process| process["role"] == role).unwrap()
-}
-
-fn pid_of(status: &Value, role: &str) -> Pid {
-    Pid::from_raw(process(status, role)["pid"].as_i64().unwrap() as i32)
-}
-
-fn runs_again(status: &Value, role: &str, restarts: u64) -> bool {
-    let process = process(status, role);
-    process["state"] == "Running" && process["restarts"] == restarts
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
+use world::{ROLES, World, pid_of, process, runs_again, text};
 
 #[test]
 fn starts_restarts_through_the_barrier_and_stops_clean() {
