@@ -7,6 +7,9 @@ use super::RingError;
 use super::slot::{SEQUENCE_MAX, Slots, WRITING};
 use super::sync::{Ordering, SharedWords, fence};
 
+/// Looks at a hint that moves meanwhile, before it is taken as it is.
+const HINTS_MAX: usize = 4;
+
 /// Where a reader begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Start {
@@ -73,10 +76,9 @@ impl<const W: usize> RingReader<W> {
     /// When the words do not fit `slots`.
     pub fn attach(words: SharedWords, slots: usize, start: Start) -> Result<Self, RingError> {
         let slots = Slots::<W>::new(words, slots)?;
-        let published = slots.published().min(SEQUENCE_MAX);
         let after = match start {
-            Start::Oldest => published.saturating_sub(slots.count()),
-            Start::Latest => published,
+            Start::Oldest => last_published(&slots).saturating_sub(slots.count()),
+            Start::Latest => last_published(&slots),
             Start::After(sequence) => sequence.min(SEQUENCE_MAX),
         };
         Ok(Self { slots, cursor: None, next: after + 1, corrupt: 0, corrupt_at: 0 })
@@ -127,18 +129,37 @@ impl<const W: usize> RingReader<W> {
     /// Decides about a stamp that is not the next sequence.
     #[inline]
     fn on_other_stamp(&mut self, stamp: u64) -> Result<usize, Lapped> {
+        // What lies there until the next message does: the one a ring before it (none in the first round), or its mark.
+        let held = self.next.saturating_sub(self.slots.count());
+        if stamp == held || stamp == WRITING | self.next { Ok(0) } else { self.on_strange_stamp(stamp) }
+    }
+
+    /// Tells a lap from a stamp that no honest writer leaves.
+    #[cold]
+    fn on_strange_stamp(&mut self, stamp: u64) -> Result<usize, Lapped> {
         let sequence = stamp & !WRITING;
         let same_slot = self.slots.index(sequence) == self.slots.index(self.next);
-        let not_yet = stamp == 0 || (same_slot && sequence <= self.next);
-        if not_yet { Ok(0) } else { self.on_lap(sequence, same_slot) }
+        if stamp == 0 || (same_slot && sequence <= self.next) {
+            // Older than what this reader has passed: the slot is corrupt, or the place where the reader was told to begin.
+            // The writer repairs a slot by publishing it.
+            self.count_corrupt();
+            return Ok(0);
+        }
+        self.on_lap(sequence, same_slot)
+    }
+
+    fn count_corrupt(&mut self) {
+        if self.corrupt_at != self.next {
+            self.corrupt_at = self.next;
+            self.corrupt += 1;
+        }
     }
 
     /// Steps over messages that are gone, or over one corrupt slot.
-    #[cold]
     fn on_lap(&mut self, sequence: u64, same_slot: bool) -> Result<usize, Lapped> {
         // The writer marks or publishes at most one ring beyond the hint that was visible before that stamp.
         fence(Ordering::Acquire);
-        let published = self.slots.published().min(SEQUENCE_MAX);
+        let published = borne_out(&self.slots);
         let slots = self.slots.count();
         let from = self.next;
         if same_slot && sequence <= published + slots {
@@ -146,10 +167,7 @@ impl<const W: usize> RingReader<W> {
             self.next = (overwritten + 1 + slots / 8).max(from + 1);
             return Err(Lapped { missed: self.next - from });
         }
-        if self.corrupt_at != from {
-            self.corrupt_at = from;
-            self.corrupt += 1;
-        }
+        self.count_corrupt();
         // Until the writer claims this message, it may still repair the slot by publishing it.
         if published < from {
             return Ok(0);
@@ -173,14 +191,15 @@ impl<const W: usize> RingReader<W> {
         self.next
     }
 
-    /// Messages published but not yet read, by the writer's hint: exact only while the writer rests. It reads a cache
-    /// line that the writer stores to, so not on the hot path.
+    /// Messages published but not yet read, by the writer's hint as far as the stamps bear it out: exact only while the
+    /// writer rests. It reads cache lines that the writer stores to, so not on the hot path.
     #[must_use]
     pub fn depth(&self) -> u64 {
-        self.slots.published().min(SEQUENCE_MAX).saturating_sub(self.next - 1)
+        borne_out(&self.slots).saturating_sub(self.next - 1)
     }
 
-    /// Corrupt stamps met: none that an honest writer leaves. Each is counted once.
+    /// Corrupt stamps met: none that an honest writer leaves at this reader's place. Each is counted once. A reader that was
+    /// told to begin further on than any writer has been counts there too.
     #[must_use]
     pub const fn corrupt(&self) -> u64 {
         self.corrupt
@@ -190,4 +209,47 @@ impl<const W: usize> RingReader<W> {
     pub fn seek(&mut self, after: u64) {
         self.next = after.min(SEQUENCE_MAX) + 1;
     }
+}
+
+/// The last published sequence, found from the hint and the stamps after it.
+fn last_published<const W: usize>(slots: &Slots<W>) -> u64 {
+    let hint = borne_out(slots);
+    // The hint is stored once per batch, and a writer may have died before that.
+    let behind = (1..=slots.count()).take_while(|ahead| slots.stamp(hint + ahead) == hint + ahead).count() as u64;
+    hint + behind
+}
+
+/// The published hint if the stamps bear it out, else the greatest sequence that they do. One flipped bit of a hint that is
+/// taken as it is would send a reader where no message comes for years.
+///
+/// The hint of an honest writer was stored after the stamp of its message, which has grown since by a ring at most, or the
+/// hint has grown too.
+fn borne_out<const W: usize>(slots: &Slots<W>) -> u64 {
+    let mut hint = slots.published();
+    for _ in 0..HINTS_MAX {
+        let found = slots.stamp(hint) & !WRITING;
+        let same_slot = found == 0 || slots.index(found) == slots.index(hint);
+        if hint <= SEQUENCE_MAX && same_slot && (hint..=hint + slots.count()).contains(&found) {
+            return hint;
+        }
+        let again = slots.published();
+        if again == hint {
+            return greatest(slots);
+        }
+        hint = again;
+    }
+    // It moves whenever it is looked at: its writer lives.
+    hint.min(SEQUENCE_MAX)
+}
+
+/// The greatest stamp whose neighbour was written before it: a single flipped stamp is not believed.
+#[cold]
+fn greatest<const W: usize>(slots: &Slots<W>) -> u64 {
+    let own = |index: u64| Some(slots.stamp(index)).filter(|stamp| (1..=SEQUENCE_MAX).contains(stamp));
+    let supported = |stamp: &u64| *stamp == 1 || slots.stamp(stamp - 1) & !WRITING >= stamp - 1;
+    (0..slots.count())
+        .filter_map(|index| own(index).filter(|stamp| slots.index(*stamp) == index))
+        .filter(supported)
+        .max()
+        .unwrap_or(0)
 }
