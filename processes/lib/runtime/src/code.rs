@@ -18,6 +18,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 /// Puts this process's code into memory of its own; returns its bytes, 0 when that was done before.
 ///
@@ -27,7 +28,11 @@ use std::os::unix::fs::FileExt;
 pub fn take_in() -> io::Result<usize> {
     let maps = std::fs::read_to_string("/proc/self/maps")?;
     let code = code_around(&maps, (take_in as fn() -> io::Result<usize>) as usize);
-    let Some(Code { map, offset, free_until }) = code else { return Ok(0) };
+    let Some(Code { map, offset, free_until, file }) = code else { return Ok(0) };
+    // Started through a loader or an emulator, the process's binary is that one.
+    if std::fs::read_link("/proc/self/exe")? != Path::new(&file) {
+        return Err(io::Error::other(format!("the code is of {file}, which is not this process's binary")));
+    }
     let (bytes, room) = (map.len(), map.len().next_multiple_of(HUGE_PAGE_BYTES));
     // Linked to lie on huge pages, with nothing else on the last of them: it is moved with what it does not fill.
     let whole = map.start.is_multiple_of(HUGE_PAGE_BYTES) && map.start + room <= free_until;
@@ -59,7 +64,8 @@ fn put(copy: *mut u8, taken: usize, start: usize) -> io::Result<()> {
     }
     let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
     let place = std::ptr::with_exposed_provenance_mut::<libc::c_void>(start);
-    // SAFETY: the copy takes the place of what it is a copy of, byte for byte, and of addresses behind it at which nothing
+    // SAFETY: the copy takes the place of what it is a copy of, byte for byte (of the process's binary, which the map was
+    // found to be of and which cannot be written while it runs), and of addresses behind it at which nothing
     // was mapped when the process began, and which no later map was asked for (the kernel places maps far from a binary).
     // Whoever runs or faults there meanwhile waits for the lock of the process's maps, and goes on with the same bytes.
     if unsafe { libc::mremap(copy.cast(), taken, taken, flags, place) } == libc::MAP_FAILED {
@@ -68,12 +74,13 @@ fn put(copy: *mut u8, taken: usize, start: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// A map of code, where in its file it begins, and how far the addresses behind it are free.
+/// A map of code, where in its file it begins, how far the addresses behind it are free, and its file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Code {
     map: Range<usize>,
     offset: u64,
     free_until: usize,
+    file: String,
 }
 
 /// The map of a file that holds `place`; `None` when it is no file's.
@@ -83,11 +90,13 @@ fn code_around(maps: &str, place: usize) -> Option<Code> {
         let (start, end) = range.split_once('-')?;
         let map = usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?;
         let offset = u64::from_str_radix(rest.split_ascii_whitespace().nth(1)?, 16).ok()?;
-        Some((map, (rest.starts_with("r-x") && rest.contains('/')).then_some(offset)))
+        let file = rest.find('/').map(|at| rest[at..].to_owned());
+        Some((map, file.filter(|_| rest.starts_with("r-x")).map(|file| (offset, file))))
     };
     let mut maps = maps.lines().filter_map(parsed).skip_while(|(map, _)| !map.contains(&place));
-    let (map, offset) = maps.next()?;
-    Some(Code { map, offset: offset?, free_until: maps.next().map_or(usize::MAX, |(next, _)| next.start) })
+    let (map, of_file) = maps.next()?;
+    let (offset, file) = of_file?;
+    Some(Code { map, offset, free_until: maps.next().map_or(usize::MAX, |(next, _)| next.start), file })
 }
 
 #[cfg(test)]
@@ -102,11 +111,27 @@ mod tests {
 
     #[test]
     fn the_code_is_the_files_map_around_a_place() {
-        let code = Code { map: 0x555e_03a2_0000..0x555e_03ab_7000, offset: 0x20000, free_until: 0x7fbe_9339_4000 };
+        let (map, file) = (0x555e_03a2_0000..0x555e_03ab_7000, "/opt/tickway/tickway-risk".to_owned());
+        let code = Code { map, offset: 0x20000, free_until: 0x7fbe_9339_4000, file };
         assert_eq!(code_around(MAPS, 0x555e_03a2_1000), Some(code));
         assert_eq!(code_around(MAPS, 0x555e_03a0_1000), None, "that is no code");
         assert_eq!(code_around(MAPS, 0x7fbe_9339_4000), None, "that is no file's any more");
         assert_eq!(code_around(MAPS, 1), None);
+    }
+
+    #[test]
+    fn code_that_is_not_of_the_processs_binary_stays_where_it_is() {
+        // A loader that is started with a program as its argument is the process's binary, and the program is not.
+        let loader = Path::new("/lib64/ld-linux-x86-64.so.2");
+        if !loader.exists() {
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), b"skipped: no loader at /lib64\n");
+            return;
+        }
+        let own = std::env::current_exe().unwrap();
+        let test = "code::tests::code_runs_on_from_memory_of_its_own";
+        let output = std::process::Command::new(loader).arg(own).args([test, "--exact"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.contains("not this process's binary") && output.status.code() == Some(101), "{output:?}");
     }
 
     #[test]
