@@ -132,13 +132,17 @@ pub fn tsc() -> u64 {
 pub fn has_invariant_tsc() -> bool {
     let highest = core::arch::x86_64::__cpuid(0x8000_0000).eax;
     let invariant = highest >= 0x8000_0007 && core::arch::x86_64::__cpuid(0x8000_0007).edx & (1 << 8) != 0;
-    // Some hypervisors hide the CPUID bit and still offer a TSC that the kernel runs on.
-    invariant || kernel_runs_on_tsc()
+    let sources =
+        |name| std::fs::read_to_string(format!("/sys/devices/system/clocksource/clocksource0/{name}_clocksource")).ok();
+    is_trusted(invariant, sources("available").as_deref(), sources("current").as_deref())
 }
 
-fn kernel_runs_on_tsc() -> bool {
-    let path = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
-    std::fs::read_to_string(path).is_ok_and(|source| source.trim() == "tsc")
+/// The kernel takes a TSC that it found unstable (sockets that drift apart) off its list; on a hypervisor's own clock it
+/// still lists one that is good. Without the list the CPU's word must do. Some hypervisors hide the CPU's word and still
+/// offer a TSC that the kernel runs on.
+fn is_trusted(invariant: bool, available: Option<&str>, current: Option<&str>) -> bool {
+    let listed = available.is_none_or(|names| names.split_whitespace().any(|name| name == "tsc"));
+    (invariant && listed) || current.is_some_and(|name| name.trim() == "tsc")
 }
 
 fn clock_ns(id: libc::clockid_t) -> u64 {
@@ -168,6 +172,16 @@ fn monotonic_raw_ns() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tsc_that_the_kernel_has_taken_off_its_list_is_not_trusted() {
+        assert!(is_trusted(true, Some("tsc hpet acpi_pm \n"), Some("tsc\n")));
+        assert!(is_trusted(true, Some("kvm-clock tsc \n"), Some("kvm-clock\n")));
+        assert!(is_trusted(true, None, None), "the CPU's word, without /sys");
+        assert!(is_trusted(false, Some("tsc \n"), Some("tsc\n")), "the kernel's word, where the CPU's is hidden");
+        assert!(!is_trusted(true, Some("hpet acpi_pm \n"), Some("hpet\n")), "found unstable");
+        assert!(!is_trusted(false, Some("kvm-clock tsc \n"), Some("kvm-clock\n")));
+    }
 
     #[test]
     fn the_calibrated_clock_goes_forward_near_real_time() {
