@@ -73,13 +73,15 @@ impl Pidfd {
     /// When the kernel has no descriptor to give.
     pub fn open(id: ProcessId) -> Result<Option<Self>, RuntimeError> {
         let pid = id.pid as libc::pid_t;
+        let action = |pid| format!("open a pidfd of process {pid}");
         // SAFETY: pidfd_open takes two integers and returns a new descriptor or -1.
         let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
         if raw < 0 {
             let error = io::Error::last_os_error();
             return match error.raw_os_error() {
                 Some(libc::ESRCH | libc::EINVAL) => Ok(None),
-                _ => Err(RuntimeError::system(format!("open a pidfd of process {pid}"), error, "raise ulimit -n")),
+                Some(libc::EMFILE | libc::ENFILE) => Err(RuntimeError::system(action(pid), error, "raise ulimit -n")),
+                _ => Err(RuntimeError::system(action(pid), error, "allow pidfd_open (Linux 5.3) in the sandbox")),
             };
         }
         // SAFETY: the kernel just gave this descriptor to us alone.
@@ -146,6 +148,22 @@ impl AsFd for Pidfd {
     }
 }
 
+/// The pidfd of a child that was not reaped yet: its pid is its own even if it has died already.
+fn watch(pid: u32) -> Result<Pidfd, RuntimeError> {
+    let gone = || RuntimeError::refused(format!("process {pid} cannot be watched"), "mount /proc");
+    let id = ProcessId { pid, start_time: start_time(pid).ok_or_else(gone)? };
+    Pidfd::open(id)?.ok_or_else(gone)
+}
+
+/// True while a process of that pid runs a binary of this one's folder; a zombie runs none. By /proc alone, so a guard
+/// against a living neighbour, never a proof of death.
+#[must_use]
+pub fn runs_beside(pid: u32) -> bool {
+    let folder = |pid: &str| std::fs::read_link(format!("/proc/{pid}/exe")).ok()?.parent().map(Path::to_owned);
+    let theirs = folder(&pid.to_string());
+    theirs.is_some() && theirs == folder("self")
+}
+
 /// A process that this one started.
 #[derive(Debug)]
 pub struct Child {
@@ -170,13 +188,23 @@ impl Child {
         let stderr = opened.map_err(|error| RuntimeError::file("open the log", log, error))?;
         let mut command = Command::new(binary);
         command.args(arguments).stdin(stdin).stdout(Stdio::null()).stderr(stderr).process_group(0);
-        let child = command.spawn().map_err(|error| RuntimeError::file("start", binary, error))?;
-        let pid = child.id();
-        // Not reaped yet, so the pid is ours even if the child has died already.
-        let gone = || RuntimeError::refused(format!("process {pid} cannot be watched"), "mount /proc");
-        let id = ProcessId { pid, start_time: start_time(pid).ok_or_else(gone)? };
-        let pidfd = Pidfd::open(id)?.ok_or_else(gone)?;
-        Ok(Self { child, pidfd })
+        Self::watched(command.spawn().map_err(|error| RuntimeError::file("start", binary, error))?, watch)
+    }
+
+    /// A child that nobody can watch must not live: the next of its role would be a second writer of its rings.
+    fn watched(
+        mut child: std::process::Child,
+        watch: impl FnOnce(u32) -> Result<Pidfd, RuntimeError>,
+    ) -> Result<Self, RuntimeError> {
+        match watch(child.id()) {
+            Ok(pidfd) => Ok(Self { child, pidfd }),
+            Err(error) => {
+                // Not reaped yet, so the pid is its own: both can fail only where it has ended already.
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(error)
+            }
+        }
     }
 
     /// As [`Child::spawn`], with a pipe to its standard input.
@@ -245,6 +273,30 @@ mod tests {
     fn sleeper(directory: &Path) -> Child {
         Child::spawn(Path::new("/bin/sh"), &["-c".into(), "echo up >&2; exec sleep 60".into()], &directory.join("log"))
             .unwrap()
+    }
+
+    #[test]
+    fn a_child_that_cannot_be_watched_is_dead_before_anyone_hears_of_it() {
+        let mut started = 0;
+        let child = Command::new("/bin/sleep").arg("60").spawn().unwrap();
+        let refused = Child::watched(child, |pid| {
+            started = pid;
+            assert!(start_time(pid).is_some());
+            Err(RuntimeError::refused("no descriptor is left", "raise ulimit -n"))
+        });
+        assert!(refused.is_err());
+        assert_eq!(start_time(started), None, "killed, and reaped");
+    }
+
+    #[test]
+    fn a_neighbour_is_a_living_process_of_the_same_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(runs_beside(std::process::id()));
+        let mut stranger = sleeper(dir.path());
+        assert!(!runs_beside(stranger.id().pid), "of another folder");
+        assert!(stranger.pidfd().kill(PATIENCE).unwrap());
+        assert!(!runs_beside(stranger.id().pid), "a zombie runs nothing");
+        assert!(stranger.reap().unwrap().is_some());
     }
 
     #[test]

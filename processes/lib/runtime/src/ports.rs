@@ -6,6 +6,7 @@
 
 pub mod wiring;
 
+use crate::child::runs_beside;
 use crate::config::HostFile;
 use crate::error::RuntimeError;
 use crate::instance::Instance;
@@ -121,7 +122,7 @@ impl Ports {
         assert!(ring.writer == me.role && ring.index == me.index, "{} is not {me:?}'s to write", ring.name());
         let path = self.instance.ring(ring);
         let header = self.attach(&path, &self.ring_spec(ring, Nanos(0)), Access::ReadWrite)?;
-        header.set_writer(me.epoch, std::process::id());
+        take_over(&header, &path, me)?;
         let slots = self.rings.slots(ring.kind) as usize;
         let mut writer = RingWriter::attach(header.body(), slots).map_err(|error| bad_ring(&path, error))?;
         for gate in self.gates(ring)? {
@@ -173,8 +174,9 @@ impl Ports {
     /// When the region is missing, or of another boot or layout.
     pub fn status_writer(&self, me: Identity, now: Nanos) -> Result<StatusWriter, RuntimeError> {
         let spec = RegionSpec::status(me.role, me.index, self.boot_stamp, Nanos(0));
-        let header = self.attach(&self.instance.status(me.role, me.index), &spec, Access::ReadWrite)?;
-        header.set_writer(me.epoch, std::process::id());
+        let path = self.instance.status(me.role, me.index);
+        let header = self.attach(&path, &spec, Access::ReadWrite)?;
+        take_over(&header, &path, me)?;
         Ok(StatusWriter::start(&header.body(), me.epoch, std::process::id(), now))
     }
 
@@ -193,10 +195,11 @@ impl Ports {
     pub fn image(&self, feed_handler: u8, me: Option<Identity>) -> Result<SharedWords, RuntimeError> {
         let spec = RegionSpec::image(feed_handler, self.instruments, self.boot_stamp, Nanos(0));
         let access = if me.is_some() { Access::ReadWrite } else { Access::ReadOnly };
-        let header = self.attach(&self.instance.image(feed_handler), &spec, access)?;
+        let path = self.instance.image(feed_handler);
+        let header = self.attach(&path, &spec, access)?;
         if let Some(me) = me {
             assert!((me.role, me.index) == (Role::FeedHandler, feed_handler), "{me:?} writes no such image");
-            header.set_writer(me.epoch, std::process::id());
+            take_over(&header, &path, me)?;
         }
         Ok(header.body())
     }
@@ -209,7 +212,7 @@ impl Ports {
         let spec = RegionSpec { boot_stamp: self.boot_stamp, ..spec };
         let header =
             if path.exists() { self.attach(path, &spec, Access::ReadWrite)? } else { create_with_header(path, spec)? };
-        header.set_writer(me.epoch, std::process::id());
+        take_over(&header, path, me)?;
         Ok(header.body())
     }
 
@@ -260,14 +263,26 @@ impl Ports {
     }
 }
 
+/// Makes `me` the region's writer. Who starts a writer has proven the last one dead; should that ever be wrong, this refuses
+/// a second one beside it. Several stages of one process each write their own.
+fn take_over(header: &RegionHeader, path: &Path, me: Identity) -> Result<(), RuntimeError> {
+    let (before, own) = (header.writer_pid(), std::process::id());
+    if before != own && runs_beside(before) {
+        let what = format!("{}: process {before} lives and writes it, and a region has one writer", path.display());
+        return Err(RuntimeError::refused(what, format!("end process {before} first")));
+    }
+    header.set_writer(me.epoch, own);
+    Ok(())
+}
+
 /// Payload words of a ring's slots: 7 or 15.
 #[must_use]
 pub const fn payload_words(ring: RingId) -> usize {
     ring.kind.slot_bytes() / 8 - 1
 }
 
-/// Removes the region files of the instance's directory, and nothing else that may lie there; the caller holds the instance's lock and has proven that no process of an
-/// earlier boot lives.
+/// Removes the region files of the instance's directory, and nothing else that may lie there; the caller holds the instance's
+/// lock and has proven that no process of an earlier boot lives.
 ///
 /// # Errors
 /// Names the file that cannot be removed.

@@ -105,7 +105,7 @@ impl Process {
         })?;
         match arguments.core {
             Some(core) => {
-                scheduler::become_hot()?;
+                wish(scheduler::become_hot(), "it is scheduled as a cold process");
                 affinity::pin(core)?;
                 if file.host().own_code
                     && let Err(error) = code::take_in()
@@ -114,7 +114,7 @@ impl Process {
                 }
                 open_arena();
             }
-            None => scheduler::become_cold()?,
+            None => wish(scheduler::become_cold(), "it may interrupt a hot process on its CPU"),
         }
         scheduler::enter(file.host().scheduler, arguments.wait)?;
         signal::install(HangUp::Ignored)?;
@@ -185,6 +185,13 @@ impl Process {
         run(agent, &mut around);
         alloc::stop_counting();
         around.status.set_state(ProcessState::Stopped);
+    }
+}
+
+/// What makes a process better and is no condition of its work: refused, as in a sandbox, it is said once.
+fn wish(outcome: Result<(), RuntimeError>, otherwise: &str) {
+    if let Err(error) = outcome {
+        tracing::warn!("{otherwise}: {error}");
     }
 }
 
