@@ -1,4 +1,13 @@
 //! The hot processes of a real demo, held against the rules while they trade.
+//!
+//! | placement   | durability | checked                                               | of                         |
+//! | ----------- | ---------- | ----------------------------------------------------- | -------------------------- |
+//! | `processes` | L0         | code of their own; allocations and page faults; calls | each of the four processes |
+//! | `processes` | L2         | calls                                                 | the gateway                |
+//! | `fused`     | L0         | calls                                                 | the host of all four       |
+//!
+//! Calls are those of the main thread: at L2 it is the flusher's that syncs. `paired`, faults at L2 or in a shared process,
+//! and the two together are not checked; `placements.rs` looks at the allocations of shared processes.
 #![forbid(unsafe_code)]
 
 use discipline::{Faults, Role, Rule, Tally, Trace, Violation, check, strace};
@@ -114,6 +123,35 @@ fn only_socket_calls_stand_between_an_input_and_its_last_output() {
     let trace = traced(&bench, &[Role::Strategy], STOPPED).expect("it was traced before");
     bench.signal(Role::Strategy.name(), Signal::SIGCONT);
     assert_eq!(check(&Role::Strategy.rule(), &trace), Err(vec![Violation::Stopped]));
+    end(demo);
+}
+
+#[test]
+fn a_gateway_whose_orders_wait_for_the_disk_makes_only_socket_calls_too() {
+    let bench = Bench::new("calls-synced");
+    let own = include_str!("../../../tuning/demo.toml");
+    let synced = own.replacen("durability = \"L0\"", "durability = \"L2\"", 1);
+    assert_ne!(own, synced);
+    let host = bench.write("synced.toml", synced);
+    let demo = steady(&bench, &["--host", host.to_str().expect("the folder's name is UTF-8")]);
+    let trace = match traced(&bench, &[Role::Gateway], TRACED) {
+        Ok(trace) => trace,
+        Err(why) => return skip(&why),
+    };
+    expect_orders("synced gateway", &expect_sound("synced gateway", &Role::Gateway.rule(), &trace));
+    end(demo);
+    assert!(bench.journal().iter().any(|record| record["durability"] == 2), "the journal says another durability");
+}
+
+#[test]
+fn all_stages_in_one_process_make_only_socket_calls_too() {
+    let bench = Bench::new("calls-fused");
+    let demo = steady(&bench, &["--placement", "fused"]);
+    let trace = match traced(&bench, &Role::ALL, TRACED) {
+        Ok(trace) => trace,
+        Err(why) => return skip(&why),
+    };
+    expect_orders("fused host", &expect_sound("fused host", &Rule::FUSED, &trace));
     end(demo);
 }
 
