@@ -13,10 +13,22 @@ pub struct Source {
 }
 
 impl Source {
-    /// Lines with their numbers from 1, up to the file's unit tests.
+    /// Lines with their numbers from 1, up to the body of the file's unit tests. Of another item of the tests (a `mod tests;`
+    /// in the file's head) the first line is left out, and no more: the product goes on after it.
     pub fn product_lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        let end = self.text.lines().position(|line| line.trim() == "#[cfg(test)]").unwrap_or(usize::MAX);
-        self.text.lines().take(end).enumerate().map(|(index, line)| (index + 1, line))
+        let lines: Vec<&str> = self.text.lines().collect();
+        let is_mark = |index: usize| {
+            let line = lines[index].trim();
+            line == "#[cfg(test)]" || line.starts_with("#[cfg(all(test,")
+        };
+        let is_body = |line: &&str| line.starts_with("mod ") && line.ends_with('{');
+        let end = (0..lines.len()).find(|index| is_mark(*index) && lines.get(index + 1).is_some_and(is_body));
+        let of_tests = |index: usize| is_mark(index) || (index > 0 && is_mark(index - 1));
+        let kept: Vec<_> = (0..end.unwrap_or(lines.len()))
+            .filter(|index| !of_tests(*index))
+            .map(|index| (index + 1, lines[index]))
+            .collect();
+        kept.into_iter()
     }
 
     /// True when the path is below one of these folders.

@@ -20,7 +20,7 @@ use std::time::Duration;
 /// Passes in a row after a stranger's, before the order is held to be that one: a cold process may come between once.
 const PASSES: u32 = 256;
 /// Naps of a life before they become rare. About every third leads to the right order.
-const NAPS_MAX: u32 = 32;
+pub const NAPS_MAX: u32 = 32;
 /// From then on at least this long from one nap to the next: a neighbour that restarts brings the order about anew.
 const REST_NS: u64 = 1_000_000_000;
 /// Length of a nap: long enough for the others to go round (with the kernel's slack some 100 us). So few of them starve
