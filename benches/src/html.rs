@@ -2,7 +2,7 @@
 
 use crate::anchor::{FAR_FROM_NS, Placement};
 use crate::goal::Verdict;
-use crate::report::{Measurement, Report, Unit};
+use crate::report::{Measurement, Report, Summary, Unit};
 use crate::text::{in_unit, verdict_cells};
 use crate::{plot, trial};
 use std::fmt::Write as _;
@@ -22,6 +22,7 @@ td:first-child{white-space:normal}
 figcaption{font-size:13px;color:var(--soft)}svg{width:100%;height:auto;font:11px system-ui,sans-serif}
 svg text{fill:var(--soft)}.grid{stroke:var(--rule)}polyline{fill:none;stroke-width:1.4;opacity:.85}
 polyline.near{stroke:var(--near)}polyline.far{stroke:var(--far)}polyline.one{stroke:var(--near)}
+polyline.all{stroke-width:2.8;opacity:1}
 line.limit{stroke:var(--limit);stroke-dasharray:5 3}
 svg text.limit{fill:var(--limit);stroke:#fff;stroke-width:4px;paint-order:stroke}.limit{color:var(--limit)}
 .warn{background:#fff4e0;border-left:4px solid #d98c00;padding:8px 12px;max-width:95ch}
@@ -61,7 +62,8 @@ fn in_short(page: &mut String, report: &Report) {
             "What",
             format!(
                 "{} {count} measurement{}, each of several starts of what it measures; one start is one line of a table and \
-                 one line of a plot, and the headline is the median of the starts. {discarded} starts were discarded, each \
+                 one line of a plot, and the headline is the median of the starts; p99 and max are of all their samples together. \
+                 {discarded} starts were discarded, each \
                  with its reason below.",
                 escape(&report.what),
                 if count == 1 { "" } else { "s" }
@@ -223,7 +225,10 @@ fn section(page: &mut String, found: &Measurement) {
     found_in_words(page, found);
     let _ = write!(page, "<p class=soft>Settings: {}</p>", escape(&found.settings));
     let plots = [
-        (plot::percentiles(found), "Latency by percentile: how late the rarest messages are."),
+        (
+            plot::percentiles(found),
+            "Latency by percentile: how late the rarest messages are. Bold: all starts together.",
+        ),
         (plot::maxima(found), "Worst message of each interval: when it was late."),
     ];
     if plots.iter().any(|(svg, _)| svg.is_some()) {
@@ -288,7 +293,29 @@ fn trials(page: &mut String, found: &Measurement) {
             ],
         );
     }
+    found.summaries.iter().filter(|summary| summary.trials > 1).for_each(|summary| together(page, found, summary));
     page.push_str("</table></div>");
+}
+
+/// The line below the starts of a placement: all their samples as one.
+fn together(page: &mut String, found: &Measurement, summary: &Summary) {
+    let ns = |value: Option<f64>| value.map_or_else(dash, |ns| in_unit(ns, Unit::Ns));
+    let a = ns(summary.a_ns);
+    row(
+        page,
+        &[
+            "all".to_owned(),
+            summary.placement.map_or_else(dash, placed),
+            a.clone(),
+            a,
+            format!("<b>{}</b>", in_unit(summary.value, found.unit)),
+            ns(summary.p50_ns),
+            ns(summary.p99_ns),
+            ns(summary.p999_ns),
+            ns(summary.max_ns.map(|ns| ns as f64)),
+            summary.samples.to_string(),
+        ],
+    );
 }
 
 fn machine(page: &mut String, report: &Report) {

@@ -3,6 +3,7 @@
 //! Nothing is fetched and nothing runs: the picture is complete in the file.
 
 use crate::anchor::Placement;
+use crate::figures::Point;
 use crate::report::Unit;
 use crate::report::{Measurement, Trial};
 use crate::text::in_unit;
@@ -107,7 +108,9 @@ fn anchor_lines(svg: &mut String, axis: &Decades, found: &Measurement) {
 pub fn percentiles(found: &Measurement) -> Option<String> {
     const TICKS: [(f64, &str); 7] =
         [(0.0, "0"), (0.5, "50"), (0.9, "90"), (0.99, "99"), (0.999, "99.9"), (0.9999, "99.99"), (0.99999, "99.999")];
-    let points = || found.trials.iter().flat_map(|trial| &trial.figures.curve);
+    let pooled = || found.summaries.iter().filter(|summary| summary.trials > 1);
+    let of_starts = || found.trials.iter().flat_map(|trial| &trial.figures.curve);
+    let points = || of_starts().chain(pooled().flat_map(|summary| &summary.curve));
     let rarity = |percentile: f64| -(1.0 - percentile / 100.0).log10();
     let widest = points().map(|point| rarity(point.percentile)).fold(1.0, f64::max);
     let limits = found.summaries.iter().filter_map(|summary| summary.a_ns);
@@ -134,29 +137,30 @@ pub fn percentiles(found: &Measurement) -> Option<String> {
         f64::midpoint(LEFT, WIDTH - RIGHT),
         HEIGHT - 6.0
     );
+    let line = |curve: &[Point]| -> Vec<String> {
+        let place = |point: &Point| format!("{:.1},{:.1}", x(rarity(point.percentile)), axis.y(point.ns as f64));
+        curve.iter().map(place).collect()
+    };
     for trial in &found.trials {
-        let line: Vec<String> = trial
-            .figures
-            .curve
-            .iter()
-            .map(|point| format!("{:.1},{:.1}", x(rarity(point.percentile)), axis.y(point.ns as f64)))
-            .collect();
-        polyline(&mut svg, trial, &line);
+        polyline(&mut svg, class(trial.placement), &in_words(trial), &line(&trial.figures.curve));
+    }
+    for summary in pooled() {
+        let class = format!("\"{} all\"", class(summary.placement));
+        polyline(&mut svg, &class, &format!("{} starts together", summary.trials), &line(&summary.curve));
     }
     anchor_lines(&mut svg, &axis, found);
     svg.push_str("</svg>");
     Some(svg)
 }
 
-fn polyline(svg: &mut String, trial: &Trial, points: &[String]) {
+/// A start, as its line is called.
+fn in_words(trial: &Trial) -> String {
     let place = trial.placement.map_or(String::new(), |placement| format!(", {placement}"));
-    let _ = write!(
-        svg,
-        "<polyline class={} points=\"{}\"><title>start {}{place}</title></polyline>",
-        class(trial.placement),
-        points.join(" "),
-        trial.number
-    );
+    format!("start {}{place}", trial.number)
+}
+
+fn polyline(svg: &mut String, class: &str, words: &str, points: &[String]) {
+    let _ = write!(svg, "<polyline class={class} points=\"{}\"><title>{words}</title></polyline>", points.join(" "));
 }
 
 /// The largest latency of each interval over time, one line per trial; `None` when no trial has latencies.
@@ -194,7 +198,7 @@ pub fn maxima(found: &Measurement) -> Option<String> {
             .filter(|point| point.samples > 0)
             .map(|point| format!("{:.1},{:.1}", x(point.start_us), axis.y(point.max_ns as f64)))
             .collect();
-        polyline(&mut svg, trial, &line);
+        polyline(&mut svg, class(trial.placement), &in_words(trial), &line);
     }
     anchor_lines(&mut svg, &axis, found);
     svg.push_str("</svg>");
@@ -205,7 +209,7 @@ pub fn maxima(found: &Measurement) -> Option<String> {
 mod tests {
     use super::*;
     use crate::anchor::{Anchor, Anchors};
-    use crate::figures::{Figures, Point};
+    use crate::figures::Figures;
 
     /// A measurement with a start at each of these A, drawn from 100 ns to 10 us.
     fn measured(limits: &[f64]) -> Measurement {

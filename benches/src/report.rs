@@ -5,7 +5,7 @@
 
 use crate::anchor::{Anchors, Placement};
 use crate::cpu::CpuUse;
-use crate::figures::{Figures, median};
+use crate::figures::Figures;
 use crate::fingerprint::Fingerprint;
 use crate::goal::{Goal, Verdict};
 use crate::jitter::Jitter;
@@ -13,6 +13,10 @@ use crate::recorder::IntervalCounts;
 use crate::timeline::StampCost;
 use crate::trial::{Counts, Role};
 use serde::{Deserialize, Serialize};
+
+mod summary;
+
+pub use summary::Summary;
 
 /// Version of the JSON document.
 pub const SCHEMA_VERSION: u64 = 1;
@@ -102,33 +106,6 @@ pub struct Discard {
     pub defect: bool,
 }
 
-/// The trials of one placement, by medians. Placements are never mixed.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Summary {
-    /// Where the cores lay; `None` when only one was used.
-    pub placement: Option<Placement>,
-    /// Trials.
-    pub trials: usize,
-    /// Median of A, in nanoseconds.
-    pub a_ns: Option<f64>,
-    /// Median of the headline values.
-    pub value: f64,
-    /// Smallest and largest headline value.
-    pub range: [f64; 2],
-    /// Median of value / A, each with its own trial's A (nanoseconds only).
-    pub over_a: Option<f64>,
-    /// Median of the trials' 50th percentiles of single messages, in nanoseconds.
-    pub p50_ns: Option<f64>,
-    /// Median of their 99th percentiles.
-    pub p99_ns: Option<f64>,
-    /// Median of p99 / A, each with its own trial's A.
-    pub p99_over_a: Option<f64>,
-    /// Largest of all.
-    pub max_ns: Option<u64>,
-    /// Samples of all trials.
-    pub samples: u64,
-}
-
 /// One thing measured.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Measurement {
@@ -162,29 +139,9 @@ impl Measurement {
         let mut placements: Vec<Option<Placement>> = self.trials.iter().map(|trial| trial.placement).collect();
         placements.sort_unstable();
         placements.dedup();
-        self.summaries = placements.into_iter().map(|placement| self.summary(placement)).collect();
+        let of = |placement| Summary::of(placement, &self.trials, self.unit);
+        self.summaries = placements.into_iter().map(of).collect();
         self.verdicts = goals.iter().flat_map(|goal| goal.judge(&self.summaries)).collect();
-    }
-
-    fn summary(&self, placement: Option<Placement>) -> Summary {
-        let trials: Vec<&Trial> = self.trials.iter().filter(|trial| trial.placement == placement).collect();
-        let ns = |value: Option<u64>| value.map(|ns| ns as f64);
-        let of = |value: &dyn Fn(&Trial) -> Option<f64>| median(trials.iter().filter_map(|trial| value(trial)));
-        let is_ns = self.unit == Unit::Ns;
-        let values = || trials.iter().map(|trial| trial.value);
-        Summary {
-            placement,
-            trials: trials.len(),
-            a_ns: of(&Trial::a_ns),
-            value: median(values()).unwrap_or(f64::NAN),
-            range: [values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max)],
-            over_a: of(&|trial| Some(trial.value / trial.a_ns()?)).filter(|_| is_ns),
-            p50_ns: of(&|trial| ns(trial.figures.p50_ns)),
-            p99_ns: of(&|trial| ns(trial.figures.p99_ns)),
-            p99_over_a: of(&|trial| Some(ns(trial.figures.p99_ns)? / trial.a_ns()?)),
-            max_ns: trials.iter().filter_map(|trial| trial.figures.max_ns).max(),
-            samples: trials.iter().map(|trial| trial.figures.samples).sum(),
-        }
     }
 
     /// The summary of a placement.
@@ -229,7 +186,8 @@ impl Report {
              the measured processes, before and after. Ratios to A carry over to other machines; absolute figures do not."
                 .to_owned(),
             "Nothing is subtracted: a latency with stamps of its own contains what reading the counter costs (see the \
-             machine's line). Percentiles with fewer than ten samples above them are not shown."
+             machine's line). Percentiles of several starts are of all their samples together; those with fewer than ten samples \
+             above them are not shown."
                 .to_owned(),
         ];
         if fingerprint.virtual_machine.is_some() {

@@ -23,6 +23,8 @@ mod verdict;
 
 use crate::failure::{Failure, Finding, Outcome};
 use crate::output;
+#[cfg(test)]
+pub use books::Books;
 use clap::Args;
 use exchange_sim::fault::FaultRates;
 use exchange_sim::pace::Pace;

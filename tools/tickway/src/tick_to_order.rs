@@ -25,7 +25,13 @@ use runtime::signal::stop_requested;
 use std::path::PathBuf;
 
 /// What is measured of each start: key, title, from where to where.
-const PARTS: [(&str, &str, &str); 6] = [
+const PARTS: [(&str, &str, &str); 7] = [
+    (
+        "tick-to-order",
+        "tick to order",
+        "From the kernel's receive stamp of a datagram to the return of the order's write: everything, also the time for \
+         which the feed handler was kept from reading.",
+    ),
     (
         "path",
         "feed handler to order's bytes",
@@ -45,6 +51,9 @@ const PARTS: [(&str, &str, &str); 6] = [
     ("order_intent", "hop order_intent", "From the strategy's read to risk's."),
     ("order_entry", "hop order_entry", "From risk's read to the gateway's."),
 ];
+
+/// The part whose goals there are.
+const GOALS_OF: &str = "path";
 
 /// Arguments of `bench tick-to-order`.
 #[derive(Args, Clone, Debug)]
@@ -103,7 +112,7 @@ impl Arguments {
                     break;
                 }
                 starts += 1;
-                eprintln!("bench: {placement}: start {number}: {:?}", one.parts_ns.path);
+                eprintln!("bench: {placement}: start {number}: {:?}", one.tick_to_order_ns);
                 found.iter_mut().zip(PARTS).for_each(|(measurement, (key, ..))| take(measurement, number, key, &one));
             }
             if starts < self.restarts {
@@ -112,8 +121,9 @@ impl Arguments {
             if starts == 0 {
                 continue;
             }
-            found[0].conclude(goals(*placement));
-            found[1..].iter_mut().for_each(|measurement| measurement.conclude(&[]));
+            for (measurement, (key, ..)) in found.iter_mut().zip(PARTS) {
+                measurement.conclude(if key == GOALS_OF { goals(*placement) } else { &[] });
+            }
             report.measurements.extend(found);
         }
         let good = report.is_sound() && !stop_requested();
@@ -229,6 +239,9 @@ fn anchors(one: &DemoReport) -> Option<Anchors> {
 mod tests {
     use super::*;
 
+    /// Place of the path among the parts.
+    const PATH: usize = 1;
+
     fn demo(path_ns: u64, anchors: (u64, u64)) -> DemoReport {
         let mut books = demo::Samples::default();
         (0..2_000_u64).for_each(|at| books.add(at * 1_000_000, path_ns));
@@ -239,7 +252,7 @@ mod tests {
 
     #[test]
     fn the_limit_says_what_a_switch_costs_here() {
-        let limit = |switch| described(Placement::Processes, PARTS[0], switch).limit;
+        let limit = |switch| described(Placement::Processes, PARTS[PATH], switch).limit;
         assert!(
             limit(Some(650))
                 .ends_with("between them (here 650 ns between two threads, and not less between processes).")
@@ -248,7 +261,7 @@ mod tests {
     }
 
     fn measured(one: &DemoReport) -> Measurement {
-        let mut found = described(Placement::Processes, PARTS[0], Some(650));
+        let mut found = described(Placement::Processes, PARTS[PATH], Some(650));
         take(&mut found, 1, "path", one);
         found.conclude(goals(Placement::Processes));
         found
@@ -262,6 +275,28 @@ mod tests {
         let found = measured(&demo(60_000, (55, 60)));
         assert_eq!(met(&found), [Some(false), Some(false)]);
         assert_eq!(found.trials[0].series.iter().map(|point| point.samples).collect::<Vec<_>>(), [1_000, 1_000]);
+    }
+
+    #[test]
+    fn starts_too_short_for_a_99th_percentile_have_one_together() {
+        let mut found = described(Placement::Processes, PARTS[PATH], Some(650));
+        for number in 1..=5 {
+            let mut samples = demo::Samples::default();
+            (0..500).for_each(|at| samples.add(at, if at < 10 { 60_000 } else { 5_000 }));
+            let mut one = demo(0, (55, 60));
+            one.latencies = vec![("path", samples)];
+            take(&mut found, number, "path", &one);
+        }
+        found.conclude(goals(Placement::Processes));
+        assert!(found.trials.iter().all(|trial| trial.figures.p99_ns.is_none()));
+        assert_eq!(found.verdicts.iter().map(|verdict| verdict.met).collect::<Vec<_>>(), [Some(true), Some(false)]);
+    }
+
+    #[test]
+    fn every_part_has_its_latencies_in_the_books() {
+        let kept: Vec<&str> = demo::Books::default().latencies().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(PARTS.map(|(key, ..)| key).to_vec(), kept);
+        assert_eq!(PARTS[PATH].0, GOALS_OF);
     }
 
     #[test]
