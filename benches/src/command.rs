@@ -125,6 +125,9 @@ fn begin(bench: Bench, options: &Options, registry: &[LaneEntry]) -> Result<(Rep
     host.strict = bench != Bench::SelfTest;
     let mut report = Report::new(bench.name(), realtime_ns(), Fingerprint::take(&host.timeline));
     report.what = bench.what().to_owned();
+    if matches!(bench, Bench::Journal | Bench::Jitter) {
+        report.limit.clear();
+    }
     if matches!(bench, Bench::Journal) {
         report.notes.push(format!("One thread on core {}: no A, no placement of cores.", host.cores[1]));
         return Ok((report, host));

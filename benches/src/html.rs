@@ -72,14 +72,13 @@ fn in_short(page: &mut String, report: &Report) {
         ("Where", escape(&report.fingerprint.line())),
         ("When", utc(report.started_ns)),
     ];
-    if report.measurements.iter().any(|found| found.summaries.iter().any(|summary| summary.a_ns.is_some())) {
-        rows.push((
-            "Limit",
-            "<b class=limit>A</b>, what the machine itself takes to move one cache line from core to core, measured by the \
-             same processes just before and after: a message between the two cores needs at least that. A headline of 1.00 A \
-             is at the limit, and a few hundredths less are the spread of A itself. <b class=limit>Dashed</b> in the plots."
-                .to_owned(),
-        ));
+    let any = |has: &dyn Fn(&Summary) -> bool| report.measurements.iter().flat_map(|found| &found.summaries).any(has);
+    if !report.limit.is_empty() {
+        let drawn = any(&|summary| summary.limit_ns.is_some());
+        let dashed = if drawn { " <b class=limit>Dashed</b> in the plots." } else { "" };
+        rows.push(("Limit", format!("{}{dashed}", escape(&report.limit))));
+    }
+    if any(&|summary| summary.a_ns.is_some()) {
         rows.push((
             "Cores",
             format!(
@@ -119,9 +118,10 @@ fn overview(page: &mut String, report: &Report) {
             "cores",
             "starts kept",
             "dis\u{ad}carded",
-            "limit A",
+            "A",
+            "limit",
             "headline",
-            "headline / A",
+            "headline / limit",
             "p99",
             "max",
         ],
@@ -138,8 +138,9 @@ fn overview(page: &mut String, report: &Report) {
                     summary.trials.to_string(),
                     found.discarded.len().to_string(),
                     ns(summary.a_ns),
+                    limit_of(found, summary).map_or_else(dash, |(words, _)| words),
                     format!("<b>{}</b>", in_unit(summary.value, found.unit)),
-                    summary.over_a.map_or_else(dash, |ratio| format!("{ratio:.2}")),
+                    summary.over_limit.map_or_else(dash, |ratio| format!("{ratio:.2}")),
                     ns(summary.p99_ns),
                     ns(summary.max_ns.map(|ns| ns as f64)),
                 ],
@@ -147,11 +148,17 @@ fn overview(page: &mut String, report: &Report) {
         }
         if found.summaries.is_empty() {
             let count = found.discarded.len().to_string();
-            let cells = [link(found), escape(&found.subject), dash(), "0".to_owned(), count, dash()];
+            let cells = [link(found), escape(&found.subject), dash(), "0".to_owned(), count, dash(), dash()];
             row(page, &[&cells[..], &["no start counted".to_owned()]].concat());
         }
     }
     page.push_str("</table></div>");
+}
+
+/// The limit of a placement in words, and how often it fits into the headline. A rate has none.
+fn limit_of(found: &Measurement, summary: &Summary) -> Option<(String, f64)> {
+    let (limit_ns, ratio) = summary.limit_ns.zip(summary.over_limit).filter(|_| found.unit == Unit::Ns)?;
+    Some((in_unit(limit_ns, Unit::Ns), ratio))
 }
 
 /// A measurement's title, as a link to its section.
@@ -198,8 +205,8 @@ fn found_in_words(page: &mut String, found: &Measurement) {
         if let Some(placement) = summary.placement {
             let _ = write!(page, " with the cores {}", placed(placement));
         }
-        if let Some((ratio, a_ns)) = summary.over_a.zip(summary.a_ns) {
-            let _ = write!(page, ", {ratio:.2} times the limit A of {}", in_unit(a_ns, Unit::Ns));
+        if let Some((words, ratio)) = limit_of(found, summary) {
+            let _ = write!(page, ", {ratio:.2} times the limit of {words}");
         }
         page.push('.');
         let here = |verdict: &&Verdict| verdict.met.is_some() && verdict.placement == summary.placement;

@@ -4,8 +4,7 @@
 
 use crate::anchor::Placement;
 use crate::figures::Point;
-use crate::report::Unit;
-use crate::report::{Measurement, Trial};
+use crate::report::{Measurement, Summary, Trial, Unit};
 use crate::text::in_unit;
 use std::fmt::Write as _;
 
@@ -81,24 +80,25 @@ fn open(title: &str) -> String {
 const TEXT: f64 = 13.0;
 
 /// The limit of each placement as a line, each with its words: above the line, and above the words of the limit below.
-fn anchor_lines(svg: &mut String, axis: &Decades, found: &Measurement) {
-    let mut limits: Vec<(f64, Option<Placement>)> =
-        found.summaries.iter().filter_map(|summary| Some((summary.a_ns?, summary.placement))).collect();
+fn limit_lines(svg: &mut String, axis: &Decades, found: &Measurement) {
+    let mut limits: Vec<(f64, &Summary)> =
+        found.summaries.iter().filter_map(|summary| Some((summary.limit_ns?, summary))).collect();
     limits.sort_by(|one, other| one.0.total_cmp(&other.0));
-    for (a_ns, _) in &limits {
-        let (y, end) = (axis.y(*a_ns), WIDTH - RIGHT);
+    for (limit_ns, _) in &limits {
+        let (y, end) = (axis.y(*limit_ns), WIDTH - RIGHT);
         let _ = write!(svg, "<line class=limit x1={LEFT} y1={y:.1} x2={end:.1} y2={y:.1} />");
     }
     let mut free = HEIGHT;
-    for (a_ns, placement) in limits {
-        let y = (axis.y(a_ns) - 4.0).min(free);
+    for (limit_ns, summary) in limits {
+        let y = (axis.y(limit_ns) - 4.0).min(free);
         free = y - TEXT;
-        let place = placement.map_or(String::new(), |placement| format!(" {placement}"));
+        let name = if summary.a_ns == Some(limit_ns) { " A" } else { "" };
+        let place = summary.placement.map_or(String::new(), |placement| format!(" {placement}"));
         let _ = write!(
             svg,
-            "<text class=limit x={:.1} y={y:.1} text-anchor=end>limit A{place} {}</text>",
+            "<text class=limit x={:.1} y={y:.1} text-anchor=end>limit{name}{place} {}</text>",
             WIDTH - RIGHT - 4.0,
-            in_unit(a_ns, Unit::Ns)
+            in_unit(limit_ns, Unit::Ns)
         );
     }
 }
@@ -113,7 +113,7 @@ pub fn percentiles(found: &Measurement) -> Option<String> {
     let points = || of_starts().chain(pooled().flat_map(|summary| &summary.curve));
     let rarity = |percentile: f64| -(1.0 - percentile / 100.0).log10();
     let widest = points().map(|point| rarity(point.percentile)).fold(1.0, f64::max);
-    let limits = found.summaries.iter().filter_map(|summary| summary.a_ns);
+    let limits = found.summaries.iter().filter_map(|summary| summary.limit_ns);
     let axis = Decades::holding(points().map(|point| point.ns as f64).chain(limits))?;
     points().next()?;
     let x = |rarity: f64| LEFT + rarity / widest * (WIDTH - LEFT - RIGHT);
@@ -148,7 +148,7 @@ pub fn percentiles(found: &Measurement) -> Option<String> {
         let class = format!("\"{} all\"", class(summary.placement));
         polyline(&mut svg, &class, &format!("{} starts together", summary.trials), &line(&summary.curve));
     }
-    anchor_lines(&mut svg, &axis, found);
+    limit_lines(&mut svg, &axis, found);
     svg.push_str("</svg>");
     Some(svg)
 }
@@ -167,7 +167,7 @@ fn polyline(svg: &mut String, class: &str, words: &str, points: &[String]) {
 #[must_use]
 pub fn maxima(found: &Measurement) -> Option<String> {
     let points = || found.trials.iter().flat_map(|trial| &trial.series).filter(|point| point.samples > 0);
-    let limits = found.summaries.iter().filter_map(|summary| summary.a_ns);
+    let limits = found.summaries.iter().filter_map(|summary| summary.limit_ns);
     let axis = Decades::holding(points().map(|point| point.max_ns as f64).chain(limits))?;
     let last = points().map(|point| point.start_us).max()?.max(1);
     let x = |us: u64| LEFT + us as f64 / last as f64 * (WIDTH - LEFT - RIGHT);
@@ -200,7 +200,7 @@ pub fn maxima(found: &Measurement) -> Option<String> {
             .collect();
         polyline(&mut svg, class(trial.placement), &in_words(trial), &line);
     }
-    anchor_lines(&mut svg, &axis, found);
+    limit_lines(&mut svg, &axis, found);
     svg.push_str("</svg>");
     Some(svg)
 }

@@ -21,6 +21,12 @@ pub use summary::Summary;
 /// Version of the JSON document.
 pub const SCHEMA_VERSION: u64 = 1;
 
+/// The limit where messages go from core to core.
+const LIMIT_A: &str = "A: half of the median round trip of one cache line between the two pinned cores, timed in batches of 32, in \
+                       the measured processes, just before and after. A message between the two cores needs at least that. A \
+                       headline of 1.00 A is at the limit, and a few hundredths less are the spread of A itself. Ratios to A \
+                       carry over to other machines; absolute figures do not.";
+
 /// What a headline value is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -136,10 +142,15 @@ pub struct Measurement {
 impl Measurement {
     /// Sums the trials up and judges the goals. Goals that compare two measurements are judged by [`Report::judge`].
     pub fn conclude(&mut self, goals: &[Goal]) {
+        self.conclude_beside(goals, &Trial::a_ns);
+    }
+
+    /// The same, where the least that a trial could take (in nanoseconds) is another than A.
+    pub fn conclude_beside(&mut self, goals: &[Goal], limit: &dyn Fn(&Trial) -> Option<f64>) {
         let mut placements: Vec<Option<Placement>> = self.trials.iter().map(|trial| trial.placement).collect();
         placements.sort_unstable();
         placements.dedup();
-        let of = |placement| Summary::of(placement, &self.trials, self.unit);
+        let of = |placement| Summary::of(placement, &self.trials, self.unit, limit);
         self.summaries = placements.into_iter().map(of).collect();
         self.verdicts = goals.iter().flat_map(|goal| goal.judge(&self.summaries)).collect();
     }
@@ -167,6 +178,9 @@ pub struct Report {
     /// What the command measures, in a sentence.
     #[serde(default)]
     pub what: String,
+    /// What the limits are and how they were found; empty where there is none.
+    #[serde(default)]
+    pub limit: String,
     /// When it began, in nanoseconds since the Unix epoch.
     pub started_ns: u64,
     /// The machine and the build.
@@ -182,9 +196,6 @@ impl Report {
     #[must_use]
     pub fn new(command: &str, started_ns: u64, fingerprint: Fingerprint) -> Self {
         let mut notes = vec![
-            "A is half of the median round trip of one cache line between the two pinned cores, timed in batches of 32, in \
-             the measured processes, before and after. Ratios to A carry over to other machines; absolute figures do not."
-                .to_owned(),
             "Nothing is subtracted: a latency with stamps of its own contains what reading the counter costs (see the \
              machine's line). Percentiles of several starts are of all their samples together; those with fewer than ten samples \
              above them are not shown."
@@ -200,8 +211,17 @@ impl Report {
                 fingerprint.profile
             ));
         }
-        let (command, what) = (command.to_owned(), String::new());
-        Self { schema_version: SCHEMA_VERSION, command, what, started_ns, fingerprint, notes, measurements: Vec::new() }
+        let (command, what, limit) = (command.to_owned(), String::new(), LIMIT_A.to_owned());
+        Self {
+            schema_version: SCHEMA_VERSION,
+            command,
+            what,
+            limit,
+            started_ns,
+            fingerprint,
+            notes,
+            measurements: Vec::new(),
+        }
     }
 
     /// Judges how `id` stands to `reference` (value / A to value / A, or value to value where there is no A).

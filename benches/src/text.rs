@@ -16,7 +16,9 @@ pub fn render(report: &Report) -> String {
         .collect();
     parts.push(discarded.join("\n"));
     parts.push(goals(report));
-    parts.push(report.notes.iter().map(|note| format!("- {note}")).collect::<Vec<_>>().join("\n"));
+    let limit = Some(format!("Limit. {}", report.limit)).filter(|_| !report.limit.is_empty());
+    let notes = limit.iter().chain(&report.notes).map(|note| format!("- {note}"));
+    parts.push(notes.collect::<Vec<_>>().join("\n"));
     parts.retain(|part| !part.is_empty());
     parts.join("\n\n")
 }
@@ -40,9 +42,10 @@ fn summaries(report: &Report) -> String {
         "trials",
         "discarded",
         "A",
+        "limit",
         "value",
         "range",
-        "/ A",
+        "/ limit",
         "single p50",
         "p99",
         "p99 / A",
@@ -56,7 +59,7 @@ fn summaries(report: &Report) -> String {
         if found.summaries.is_empty() {
             let mut cells = vec![found.id.clone(), found.subject.clone(), dash(), "0".to_owned()];
             cells.push(found.discarded.len().to_string());
-            cells.extend([dash(), "no trial counted".to_owned()]);
+            cells.extend([dash(), dash(), "no trial counted".to_owned()]);
             out.add_row(cells);
         }
     }
@@ -74,9 +77,10 @@ fn summary_row(found: &Measurement, summary: &Summary) -> Vec<String> {
         summary.trials.to_string(),
         found.discarded.len().to_string(),
         ns(summary.a_ns),
+        ns(summary.limit_ns.filter(|_| found.unit == Unit::Ns)),
         in_unit(summary.value, found.unit),
         format!("{low} .. {high}"),
-        ratio(summary.over_a),
+        ratio(summary.over_limit),
         ns(summary.p50_ns),
         ns(summary.p99_ns),
         ratio(summary.p99_over_a),

@@ -20,6 +20,10 @@ pub struct Summary {
     pub range: [f64; 2],
     /// Median of value / A, each with its own trial's A (nanoseconds only).
     pub over_a: Option<f64>,
+    /// Median of the least that the trials could take, in nanoseconds: A, or what the measurement says; `None` without one.
+    pub limit_ns: Option<f64>,
+    /// Median of value / limit, each with its own trial's limit.
+    pub over_limit: Option<f64>,
     /// 50th percentile of single messages, of all trials together, in nanoseconds. So with the others.
     pub p50_ns: Option<f64>,
     /// 99th percentile.
@@ -37,8 +41,13 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Of those of `all` that met this placement.
-    pub(super) fn of(placement: Option<Placement>, all: &[Trial], unit: Unit) -> Self {
+    /// Of those of `all` that met this placement; `limit` is the least that a trial could take, in nanoseconds.
+    pub(super) fn of(
+        placement: Option<Placement>,
+        all: &[Trial],
+        unit: Unit,
+        limit: &dyn Fn(&Trial) -> Option<f64>,
+    ) -> Self {
         let trials: Vec<&Trial> = all.iter().filter(|trial| trial.placement == placement).collect();
         let of = |value: &dyn Fn(&Trial) -> Option<f64>| median(trials.iter().filter_map(|trial| value(trial)));
         let values = || trials.iter().map(|trial| trial.value);
@@ -54,6 +63,8 @@ impl Summary {
             value: median(values()).unwrap_or(f64::NAN),
             range: [values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max)],
             over_a: of(&|trial| Some(trial.value / trial.a_ns()?)).filter(|_| unit == Unit::Ns),
+            limit_ns: of(limit),
+            over_limit: of(&|trial| Some(trial.value / limit(trial)?)).filter(|_| unit == Unit::Ns),
             p50_ns: ns(pooled.p50_ns),
             p99_ns: ns(pooled.p99_ns),
             p999_ns: ns(pooled.p999_ns),
@@ -94,7 +105,7 @@ mod tests {
         let one = || trial(50.0, &[(100, 490), (900, 10)]);
         assert_eq!(one().figures.p99_ns, None);
         let starts: Vec<Trial> = (0..5).map(|_| one()).collect();
-        let all = Summary::of(Some(Placement::Near), &starts, Unit::Ns);
+        let all = Summary::of(Some(Placement::Near), &starts, Unit::Ns, &Trial::a_ns);
         assert_eq!((all.samples, all.p50_ns, all.p99_ns, all.p999_ns), (2_500, Some(100.0), Some(900.0), None));
         assert_eq!((all.p99_over_a, all.max_ns, all.curve.is_empty()), (Some(18.0), Some(900), false));
     }
@@ -103,7 +114,7 @@ mod tests {
     fn a_pooled_ratio_measures_each_sample_by_its_own_starts_anchor() {
         // Slow where A was long: every sample is two of its own A.
         let starts = [trial(50.0, &[(100, 1_000)]), trial(100.0, &[(200, 1_000)])];
-        let all = Summary::of(Some(Placement::Near), &starts, Unit::Ns);
+        let all = Summary::of(Some(Placement::Near), &starts, Unit::Ns, &Trial::a_ns);
         assert_eq!((all.p99_ns, all.p99_over_a), (Some(200.0), Some(2.0)));
     }
 }

@@ -30,6 +30,8 @@ use exchange_sim::fault::FaultRates;
 use exchange_sim::pace::Pace;
 #[cfg(test)]
 pub use latency::Samples;
+#[cfg(test)]
+pub use report::Process;
 pub use report::Report;
 use runtime::placement::Placement;
 use std::path::PathBuf;
