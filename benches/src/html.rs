@@ -348,7 +348,9 @@ fn machine(page: &mut String, report: &Report) {
         ("a stamp", format!("costs {:.1} ns, steps by {:.1} ns", print.stamp_ns[0], print.stamp_ns[1])),
         ("transparent huge pages", or(&print.transparent_huge_pages, "unknown")),
         ("reserved huge pages", print.huge_pages.map_or_else(dash, |pages| pages.to_string())),
-        ("build", format!("{} {}, revision {}", print.version, print.profile, or(&print.revision, "unknown"))),
+        ("build", format!("{}, {} profile", print.version, print.profile)),
+        ("commit", print.commit()),
+        ("compiler", format!("{}, target {}", print.compiler, print.target)),
     ];
     for (name, value) in rows {
         let _ = write!(
