@@ -6,14 +6,15 @@ use crate::fingerprint::Fingerprint;
 use crate::host::Host;
 use crate::jitter;
 use crate::lane::{Lane, Tickway};
+use crate::outputs::Outputs;
 use crate::report::{Measurement, Report, RoleAccount, SeriesPoint, Trial, Unit};
 use crate::self_test::{STALL_MS, StallShown};
 use crate::suite::{self, Bench};
 use crate::timeline::{StampCost, Timeline};
 use crate::trial::Role;
-use crate::{BenchError, cpu::CpuStart, html, logs, operations, text};
+use crate::{BenchError, cpu::CpuStart, operations, text};
 use clap::{Args, Subcommand};
-use runtime::affinity::pin;
+use runtime::affinity::{allowed_cpus, pin};
 use runtime::clock::realtime_ns;
 use std::path::PathBuf;
 
@@ -80,6 +81,7 @@ pub fn run(verb: &Verb, registry: &[LaneEntry]) -> Result<Said, BenchError> {
         Verb::SelfTest(options) => (Bench::SelfTest, options),
         Verb::Child { order } => return Ok(Said::Child(serve(registry, order))),
     };
+    options.outputs().try_out()?;
     let (mut report, host) = begin(bench, options, registry)?;
     match bench {
         Bench::Jitter => report.measurements = floors(&host, options.measure_ms)?,
@@ -100,27 +102,54 @@ pub fn run(verb: &Verb, registry: &[LaneEntry]) -> Result<Said, BenchError> {
     if bench == Bench::SelfTest {
         good &= read_stalls(&mut report, options);
     }
-    conclude(&report, options, good)
+    Ok(Said::Report(conclude(&report, options, good)?))
 }
 
 /// What a verb has to say.
 #[derive(Debug)]
 pub enum Said {
-    /// Text for standard output, and whether all is as it should be.
-    Report(String, bool),
+    /// What a measurement came to.
+    Report(Told),
     /// Whether a child played its role; it spoke for itself.
     Child(bool),
 }
 
-fn begin(bench: Bench, options: &Options, registry: &[LaneEntry]) -> Result<(Report, Host), BenchError> {
-    let cores = match options.cores.as_deref() {
-        None => None,
-        Some([first, second]) => Some([*first, *second]),
-        Some(other) => {
-            return Err(BenchError::new(format!("--cores {other:?}: two cores are needed"), "write --cores 2,3"));
+/// A measurement in words.
+#[derive(Debug)]
+pub struct Told {
+    /// Text for standard output.
+    pub text: String,
+    /// Whether all is as it should be.
+    pub good: bool,
+    /// Why a file that was asked for is not there. The text is worth printing all the same.
+    pub unwritten: Option<BenchError>,
+}
+
+impl Options {
+    /// The files to write.
+    #[must_use]
+    pub const fn outputs(&self) -> Outputs<'_> {
+        Outputs { report: self.report.as_ref(), logs: self.logs.as_ref() }
+    }
+
+    /// The two cores, when they were named.
+    fn cores(&self) -> Result<Option<[usize; 2]>, BenchError> {
+        let Some(named) = self.cores.as_deref() else { return Ok(None) };
+        let allowed = allowed_cpus()?;
+        match named {
+            [first, second] if first != second && named.iter().all(|core| allowed.contains(core)) => {
+                Ok(Some([*first, *second]))
+            }
+            _ => Err(BenchError::usage(
+                format!("--cores {named:?}: two different ones of {allowed:?} are needed"),
+                "write them as --cores 2,3",
+            )),
         }
-    };
-    let mut host = Host::new(registry, cores, options.restarts)?;
+    }
+}
+
+fn begin(bench: Bench, options: &Options, registry: &[LaneEntry]) -> Result<(Report, Host), BenchError> {
+    let mut host = Host::new(registry, options.cores()?, options.restarts)?;
     // A stall of 10 ms shows on a busy machine too: whether it does is asked there, not how fast anything is.
     host.strict = bench != Bench::SelfTest;
     let mut report = Report::new(bench.name(), realtime_ns(), Fingerprint::take(&host.timeline));
@@ -154,26 +183,19 @@ fn begin(bench: Bench, options: &Options, registry: &[LaneEntry]) -> Result<(Rep
     Ok((report, host))
 }
 
-/// Writes the files asked for and puts the rest into words.
+/// Writes the files asked for and puts the report into words.
 ///
 /// # Errors
-/// When a file cannot be written.
-pub fn conclude(report: &Report, options: &Options, good: bool) -> Result<Said, BenchError> {
-    if let Some(path) = &options.report {
-        std::fs::write(path, html::render(report)).map_err(|error| BenchError::file("write", path, &error))?;
-        eprintln!("bench: wrote {}", path.display());
-    }
-    if let Some(directory) = &options.logs {
-        let files = logs::write_all(report, directory)?;
-        eprintln!("bench: wrote {files} files into {}", directory.display());
-    }
+/// When it cannot be put into words. A file that cannot be written is told beside them.
+pub fn conclude(report: &Report, options: &Options, good: bool) -> Result<Told, BenchError> {
+    let unwritten = options.outputs().write(report).err();
     let text = if options.json {
         serde_json::to_string(report)
             .map_err(|error| BenchError::new(format!("the report cannot be told: {error}"), "report this"))?
     } else {
         text::render(report)
     };
-    Ok(Said::Report(text, good))
+    Ok(Told { text, good, unwritten })
 }
 
 /// Adds to the notes how the stall showed in each trial; true when it did in all.
@@ -254,5 +276,41 @@ fn floor_trial(number: u32, account: RoleAccount) -> Trial {
         series: series.collect(),
         roles: vec![account],
         intervals,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Fault;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(subcommand)]
+        verb: Verb,
+    }
+
+    fn options(arguments: &[&str]) -> Options {
+        let line = Line::try_parse_from(["bench", "ring"].iter().chain(arguments)).expect("a sound line");
+        let Verb::Ring(options) = line.verb else { panic!("another verb") };
+        options
+    }
+
+    #[test]
+    fn cores_that_are_not_two_of_this_machine_are_a_fault_of_usage() {
+        assert!(matches!(options(&[]).cores(), Ok(None)));
+        for wrong in ["0", "0,0", "0,4000", "0,1,1"] {
+            let error = options(&["--cores", wrong]).cores().expect_err(wrong);
+            assert_eq!(error.fault(), Fault::Usage, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_result_is_told_when_its_page_cannot_be_written() {
+        let report = Report::new("ring", 0, Fingerprint::default());
+        let told = conclude(&report, &options(&["--json", "--report", "/dev/full"]), true).expect("words");
+        assert!(told.good && told.text.starts_with('{'));
+        assert_eq!(told.unwritten.map(|error| error.fault()), Some(Fault::File(std::io::ErrorKind::StorageFull)));
     }
 }

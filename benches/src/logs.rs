@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 /// # Errors
 /// When the directory or a file cannot be written.
 pub fn write_all(report: &Report, directory: &Path) -> Result<usize, BenchError> {
-    fs::create_dir_all(directory).map_err(|error| BenchError::file("create", directory, &error))?;
+    make_directory(directory)?;
     let mut files = 0;
     for found in &report.measurements {
         for trial in found.trials.iter().filter(|trial| !trial.intervals.is_empty()) {
@@ -33,6 +33,14 @@ pub fn write_all(report: &Report, directory: &Path) -> Result<usize, BenchError>
         }
     }
     Ok(files)
+}
+
+/// Makes the directory of the logs, unless it is there.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_directory(directory: &Path) -> Result<(), BenchError> {
+    fs::create_dir_all(directory).map_err(|error| BenchError::file("create", directory, &error))
 }
 
 /// An interval log of format V2. `started_ns` is nanoseconds since the Unix epoch.

@@ -7,12 +7,12 @@
 
 mod part;
 
+use crate::bench::printed;
 use crate::demo;
 use crate::demo::Report as DemoReport;
-use crate::failure::{Failure, Finding, OS_ERROR, Outcome};
-use crate::output;
+use crate::failure::{Failure, Outcome};
 use benches::anchor::{Anchor, Anchors};
-use benches::command::{Options, Said, conclude};
+use benches::command::{Options, conclude};
 use benches::cpu::CpuUse;
 use benches::figures::Figures;
 use benches::fingerprint::Fingerprint;
@@ -51,7 +51,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
     /// Market messages per second, over all symbols
-    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: u32,
     /// Placements to measure, in this order
     #[arg(long, value_delimiter = ',', default_values = ["processes", "paired", "fused"])]
@@ -76,6 +76,16 @@ impl Arguments {
     /// # Errors
     /// When an instance cannot be run to its report, or a file not be written.
     pub fn run(&self) -> Outcome {
+        let options = Options {
+            json: self.json,
+            report: self.report.clone(),
+            logs: self.logs.clone(),
+            restarts: self.restarts,
+            measure_ms: self.seconds * 1_000,
+            rate: self.rate.into(),
+            cores: None,
+        };
+        options.outputs().try_out().map_err(Failure::from)?;
         let timeline = Timeline::measure();
         let mut report = Report::new("tick-to-order", realtime_ns(), Fingerprint::take(&timeline));
         report.what = WHAT.to_owned();
@@ -94,24 +104,7 @@ impl Arguments {
             self.measure(*placement, switch, StampCost::measure(&timeline), &mut report)?;
         }
         let good = report.is_sound() && !stop_requested();
-        let options = Options {
-            json: self.json,
-            report: self.report.clone(),
-            logs: self.logs.clone(),
-            restarts: self.restarts,
-            measure_ms: self.seconds * 1_000,
-            rate: self.rate.into(),
-            cores: None,
-        };
-        match conclude(&report, &options, good)
-            .map_err(|error| Failure { code: OS_ERROR, message: error.to_string() })?
-        {
-            Said::Report(text, good) => {
-                output::line(&text)?;
-                Ok(if good { Finding::Good } else { Finding::Negative })
-            }
-            Said::Child(_) => unreachable!("no role was played"),
-        }
+        printed(conclude(&report, &options, good)?)
     }
 
     /// Adds what the starts of one placement came to.
