@@ -98,6 +98,7 @@ pub fn run(verb: &Verb, registry: &[LaneEntry]) -> Result<Said, BenchError> {
     if bench == Bench::Ring {
         report.judge("one-way-64-tapped", "one-way-64", &suite::tap_goal());
     }
+    report.hold_to(options.restarts);
     let mut good = report.is_sound();
     if bench == Bench::SelfTest {
         good &= read_stalls(&mut report, options);

@@ -46,7 +46,7 @@ pub fn render(report: &Report) -> String {
     overview(&mut page, report);
     goals(&mut page, report);
     for found in &report.measurements {
-        section(&mut page, found);
+        section(&mut page, report, found);
     }
     machine(&mut page, report);
     page.push_str("</html>\n");
@@ -135,7 +135,7 @@ fn overview(page: &mut String, report: &Report) {
                     link(found),
                     escape(&found.subject),
                     summary.placement.map_or_else(dash, placed),
-                    summary.trials.to_string(),
+                    report.kept(summary.trials),
                     found.discarded.len().to_string(),
                     ns(summary.a_ns),
                     limit_of(found, summary).map_or_else(dash, |(words, _)| words),
@@ -148,7 +148,7 @@ fn overview(page: &mut String, report: &Report) {
         }
         if found.summaries.is_empty() {
             let count = found.discarded.len().to_string();
-            let cells = [link(found), escape(&found.subject), dash(), "0".to_owned(), count, dash(), dash()];
+            let cells = [link(found), escape(&found.subject), dash(), report.kept(0), count, dash(), dash()];
             row(page, &[&cells[..], &["no start counted".to_owned()]].concat());
         }
     }
@@ -179,27 +179,25 @@ fn goals(page: &mut String, report: &Report) {
     page.push_str("<h2>Goals</h2>");
     head(page, &["goal", "cores", "bound", "found", "verdict"]);
     for (found, verdict) in verdicts() {
-        let [goal, _, bound, value, met] = verdict_cells(found, verdict).map(|cell| escape(&cell));
+        let [goal, _, bound, value, met] = verdict_cells(report, found, verdict).map(|cell| escape(&cell));
         let cores = verdict.placement.map_or_else(dash, placed);
-        row(page, &[goal, cores, bound, value, judged(found, verdict, met)]);
+        row(page, &[goal, cores, bound, value, judged(verdict, met)]);
     }
     page.push_str("</table></div>");
 }
 
-/// A verdict's word; of a goal that was not judged, why.
-fn judged(found: &Measurement, verdict: &Verdict, word: String) -> String {
-    match (verdict.met, verdict.placement) {
-        (Some(true), _) => format!("<span class=met>{word}</span>"),
-        (Some(false), _) => format!("<span class=missed>{word}</span>"),
-        (None, Some(placement)) if found.at(verdict.placement).is_none() => {
-            format!("<span class=soft>not judged: no start was {placement}</span>")
-        }
-        (None, _) => format!("<span class=soft>{word}</span>"),
-    }
+/// A verdict's word in its color.
+fn judged(verdict: &Verdict, word: String) -> String {
+    let class = match verdict.met {
+        Some(true) => "met",
+        Some(false) => "missed",
+        None => "soft",
+    };
+    format!("<span class={class}>{word}</span>")
 }
 
 /// What was found, against the limit and the goals, in a sentence for each placement.
-fn found_in_words(page: &mut String, found: &Measurement) {
+fn found_in_words(page: &mut String, report: &Report, found: &Measurement) {
     for summary in &found.summaries {
         let _ = write!(page, "<p><b>Found.</b> {}", in_unit(summary.value, found.unit));
         if let Some(placement) = summary.placement {
@@ -211,14 +209,14 @@ fn found_in_words(page: &mut String, found: &Measurement) {
         page.push('.');
         let here = |verdict: &&Verdict| verdict.met.is_some() && verdict.placement == summary.placement;
         for verdict in found.verdicts.iter().filter(here) {
-            let [goal, _, bound, value, met] = verdict_cells(found, verdict).map(|cell| escape(&cell));
-            let _ = write!(page, " Goal {goal} {bound}: {value}, {}.", judged(found, verdict, met));
+            let [goal, _, bound, value, met] = verdict_cells(report, found, verdict).map(|cell| escape(&cell));
+            let _ = write!(page, " Goal {goal} {bound}: {value}, {}.", judged(verdict, met));
         }
         page.push_str("</p>");
     }
 }
 
-fn section(page: &mut String, found: &Measurement) {
+fn section(page: &mut String, report: &Report, found: &Measurement) {
     let _ = write!(
         page,
         "<h2 id=\"{}-{}\">{} <span class=soft>{}</span></h2><p>{}</p><p><b>Limit.</b> {}</p>",
@@ -229,7 +227,7 @@ fn section(page: &mut String, found: &Measurement) {
         escape(&found.what),
         escape(&found.limit)
     );
-    found_in_words(page, found);
+    found_in_words(page, report, found);
     let _ = write!(page, "<p class=soft>Settings: {}</p>", escape(&found.settings));
     let plots = [
         (

@@ -181,6 +181,9 @@ pub struct Report {
     /// What the limits are and how they were found; empty where there is none.
     #[serde(default)]
     pub limit: String,
+    /// Starts that were to be kept of each measurement; `None` where that was not said.
+    #[serde(default)]
+    pub starts_asked: Option<u32>,
     /// When it began, in nanoseconds since the Unix epoch.
     pub started_ns: u64,
     /// The machine and the build.
@@ -217,6 +220,7 @@ impl Report {
             command,
             what,
             limit,
+            starts_asked: None,
             started_ns,
             fingerprint,
             notes,
@@ -240,6 +244,35 @@ impl Report {
             .collect();
         if let Some(measurement) = self.measurements.iter_mut().find(|measurement| measurement.id == id) {
             measurement.verdicts.extend(verdicts);
+        }
+    }
+
+    /// States how many starts were to be kept of each measurement. Where fewer were, no goal is judged: what differs from
+    /// start to start was not seen.
+    pub fn hold_to(&mut self, starts: u32) {
+        self.starts_asked = Some(starts);
+        let short = self.measurements.iter_mut().filter(|found| found.trials.len() < starts as usize);
+        short.flat_map(|found| &mut found.verdicts).for_each(|verdict| verdict.met = None);
+    }
+
+    /// Starts behind a figure, of those that were to be kept: `3 of 5`.
+    #[must_use]
+    pub fn kept(&self, starts: usize) -> String {
+        self.starts_asked.map_or_else(|| starts.to_string(), |asked| format!("{starts} of {asked}"))
+    }
+
+    /// Why a goal was not judged, in words; `None` when it was.
+    #[must_use]
+    pub fn unjudged(&self, found: &Measurement, verdict: &Verdict) -> Option<String> {
+        let kept = found.trials.len();
+        let is_short = self.starts_asked.is_some_and(|asked| kept < asked as usize);
+        match (verdict.met, verdict.placement) {
+            (Some(_), _) => None,
+            (None, _) if is_short => Some(format!("not judged: {} starts", self.kept(kept))),
+            (None, Some(placement)) if found.at(verdict.placement).is_none() => {
+                Some(format!("not judged: no start was {placement}"))
+            }
+            (None, _) => Some("not judged here".to_owned()),
         }
     }
 
@@ -313,5 +346,22 @@ mod tests {
         assert_eq!(verdicts.len(), 1);
         assert!((verdicts[0].found.expect("a ratio") - 52.0 / 51.0).abs() < 1e-9);
         assert_eq!(verdicts[0].met, Some(true));
+    }
+
+    #[test]
+    fn goals_are_not_judged_on_fewer_starts_than_were_asked_for() {
+        let goal = [Goal::everywhere_at_most(GoalFigure::OverA, 1.5, "p50")];
+        let mut short = measurement("short", vec![trial(1, 50.0, 52.0), trial(3, 50.0, 52.0)]);
+        let mut whole = measurement("whole", (1..=3).map(|number| trial(number, 50.0, 52.0)).collect());
+        short.conclude(&goal);
+        whole.conclude(&goal);
+        let mut report = Report::new("test", 0, Fingerprint::default());
+        report.measurements = vec![short, whole];
+        report.hold_to(3);
+        let [short, whole] = &report.measurements[..] else { panic!("two") };
+        assert_eq!((short.verdicts[0].met, short.verdicts[0].found), (None, Some(1.04)));
+        assert_eq!(report.unjudged(short, &short.verdicts[0]).as_deref(), Some("not judged: 2 of 3 starts"));
+        assert_eq!((whole.verdicts[0].met, report.unjudged(whole, &whole.verdicts[0])), (Some(true), None));
+        assert!(report.is_sound(), "few starts are no defect");
     }
 }

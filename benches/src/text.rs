@@ -39,7 +39,7 @@ fn summaries(report: &Report) -> String {
         "measurement",
         "lane",
         "cores",
-        "trials",
+        "starts",
         "discarded",
         "A",
         "limit",
@@ -54,19 +54,19 @@ fn summaries(report: &Report) -> String {
     ]);
     for found in &report.measurements {
         for summary in &found.summaries {
-            out.add_row(summary_row(found, summary));
+            out.add_row(summary_row(report, found, summary));
         }
         if found.summaries.is_empty() {
-            let mut cells = vec![found.id.clone(), found.subject.clone(), dash(), "0".to_owned()];
+            let mut cells = vec![found.id.clone(), found.subject.clone(), dash(), report.kept(0)];
             cells.push(found.discarded.len().to_string());
-            cells.extend([dash(), dash(), "no trial counted".to_owned()]);
+            cells.extend([dash(), dash(), "no start counted".to_owned()]);
             out.add_row(cells);
         }
     }
     lines(&out)
 }
 
-fn summary_row(found: &Measurement, summary: &Summary) -> Vec<String> {
+fn summary_row(report: &Report, found: &Measurement, summary: &Summary) -> Vec<String> {
     let ns = |value: Option<f64>| value.map_or_else(dash, |ns| in_unit(ns, Unit::Ns));
     let ratio = |value: Option<f64>| value.map_or_else(dash, |ratio| format!("{ratio:.2}"));
     let [low, high] = summary.range.map(|value| in_unit(value, found.unit));
@@ -74,7 +74,7 @@ fn summary_row(found: &Measurement, summary: &Summary) -> Vec<String> {
         found.id.clone(),
         found.subject.clone(),
         summary.placement.map_or_else(dash, |placement| placement.to_string()),
-        summary.trials.to_string(),
+        report.kept(summary.trials),
         found.discarded.len().to_string(),
         ns(summary.a_ns),
         ns(summary.limit_ns.filter(|_| found.unit == Unit::Ns)),
@@ -152,7 +152,7 @@ fn goals(report: &Report) -> String {
     }
     let mut out = table(&["goal", "cores", "bound", "found", ""]);
     for (found, verdict) in all {
-        let cells = verdict_cells(found, verdict);
+        let cells = verdict_cells(report, found, verdict);
         out.add_row(cells);
     }
     lines(&out)
@@ -160,7 +160,7 @@ fn goals(report: &Report) -> String {
 
 /// Goal, cores, bound, found, met: as they stand in tables.
 #[must_use]
-pub fn verdict_cells(found: &Measurement, verdict: &Verdict) -> [String; 5] {
+pub fn verdict_cells(report: &Report, found: &Measurement, verdict: &Verdict) -> [String; 5] {
     let figure = |value: f64| match verdict.figure {
         GoalFigure::Value => in_unit(value, found.unit),
         GoalFigure::P99 => in_unit(value, Unit::Ns),
@@ -173,12 +173,9 @@ pub fn verdict_cells(found: &Measurement, verdict: &Verdict) -> [String; 5] {
         verdict.placement.map_or_else(dash, |placement| placement.to_string()),
         format!("{sign} {}", figure(verdict.bound)),
         verdict.found.map_or_else(dash, figure),
-        match verdict.met {
-            Some(true) => "met",
-            Some(false) => "MISSED",
-            None => "not judged here",
-        }
-        .to_owned(),
+        report
+            .unjudged(found, verdict)
+            .unwrap_or_else(|| if verdict.met == Some(true) { "met" } else { "MISSED" }.to_owned()),
     ]
 }
 

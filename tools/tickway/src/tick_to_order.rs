@@ -103,6 +103,7 @@ impl Arguments {
         for placement in &self.placement {
             self.measure(*placement, switch, StampCost::measure(&timeline), &mut report)?;
         }
+        report.hold_to(self.restarts);
         let good = report.is_sound() && !stop_requested();
         printed(conclude(&report, &options, good)?)
     }
