@@ -132,7 +132,7 @@ mod tests {
     fn counts(values: impl Iterator<Item = u64>) -> IntervalCounts {
         let counts: Vec<(u64, u64)> = values.map(|value| (value, 1)).collect();
         let max_ns = counts.iter().map(|(value, _)| *value).max().unwrap_or(0);
-        IntervalCounts { start_us: 0, length_us: 1, max_ns, counts }
+        IntervalCounts { length_us: 1, max_ns, counts, ..IntervalCounts::default() }
     }
 
     #[test]
