@@ -7,7 +7,7 @@ use crate::host::Host;
 use crate::jitter;
 use crate::lane::{Lane, Tickway};
 use crate::outputs::Outputs;
-use crate::report::{Measurement, Report, RoleAccount, SeriesPoint, Trial, Unit};
+use crate::report::{Measurement, Report, RoleAccount, SeriesPoint, Trial, Unit, Words};
 use crate::self_test::{STALL_MS, StallShown};
 use crate::suite::{self, Bench};
 use crate::timeline::{StampCost, Timeline};
@@ -53,7 +53,7 @@ pub struct Options {
     /// Write HdrHistogram's interval logs (.hlog) and percentile tables (.hgrm) there, too
     #[arg(long, value_name = "DIRECTORY")]
     pub logs: Option<PathBuf>,
-    /// Starts of the processes to keep for each measurement, each shown
+    /// Starts of the processes (of jitter: rounds) to keep for each measurement, each shown
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub restarts: u32,
     /// Measured time of each start, in milliseconds
@@ -158,12 +158,24 @@ fn begin(bench: Bench, options: &Options, registry: &[LaneEntry]) -> Result<(Rep
     if matches!(bench, Bench::Journal | Bench::Jitter) {
         report.limit.clear();
     }
+    if bench == Bench::Jitter {
+        report.words = Words::new("round", "gap", "gap");
+    }
     if matches!(bench, Bench::Journal) {
         report.notes.push(format!("One thread on core {}: no A, no placement of cores.", host.cores[1]));
         return Ok((report, host));
     }
+    if bench == Bench::Jitter {
+        report.notes.push(format!(
+            "{} rounds of {} ms in one process, a thread on each of the cores {:?}.",
+            options.restarts, options.measure_ms, host.cores
+        ));
+        return Ok((report, host));
+    }
     report.notes.push(format!(
-        "Sender on core {}, receiver on core {}; {} starts of the processes per measurement, {} ms measured in each.",
+        "Sender on core {}, receiver on core {}; {} starts of the processes per measurement, {} ms measured in each. The \
+         jitter floor is watched just before, for the time beside it: an interruption that comes more rarely can be in a \
+         maximum and not in the floor.",
         host.cores[0], host.cores[1], options.restarts, options.measure_ms
     ));
     if bench == Bench::Ring {
@@ -245,7 +257,7 @@ fn floors(host: &Host, measure_ms: u64) -> Result<Vec<Measurement>, BenchError> 
         for (measurement, account) in found.iter_mut().zip(accounts) {
             let gaps = account.jitter.gaps;
             let (lost_ns, max_ns) = (account.jitter.lost_ns, account.jitter.max_ns);
-            eprintln!("bench: {}: run {number}: {gaps} gaps, {lost_ns} ns lost, longest {max_ns} ns", measurement.id);
+            eprintln!("bench: {}: round {number}: {gaps} gaps, {lost_ns} ns lost, longest {max_ns} ns", measurement.id);
             measurement.trials.push(floor_trial(number, account));
         }
     }

@@ -2,10 +2,12 @@
 
 use crate::anchor::{FAR_FROM_NS, Placement};
 use crate::goal::Verdict;
+use crate::plot;
 use crate::report::{Measurement, Report, Summary, Unit};
 use crate::text::{in_unit, verdict_cells};
-use crate::{plot, trial};
 use std::fmt::Write as _;
+
+mod section;
 
 const STYLE: &str = "
 :root{--ink:#1c2430;--soft:#5b6675;--rule:#d9dee5;--near:#1261a0;--far:#b3541e;--limit:#8a1f4d;--good:#1c7a3d;--bad:#b3261e}
@@ -46,7 +48,7 @@ pub fn render(report: &Report) -> String {
     overview(&mut page, report);
     goals(&mut page, report);
     for found in &report.measurements {
-        section(&mut page, report, found);
+        section::section(&mut page, report, found);
     }
     machine(&mut page, report);
     page.push_str("</html>\n");
@@ -57,14 +59,14 @@ pub fn render(report: &Report) -> String {
 fn in_short(page: &mut String, report: &Report) {
     let count = report.measurements.len();
     let discarded: usize = report.measurements.iter().map(|found| found.discarded.len()).sum();
+    let start = &report.words.start;
     let mut rows = vec![
         (
             "What",
             format!(
-                "{} {count} measurement{}, each of several starts of what it measures; one start is one line of a table and \
-                 one line of a plot, and the headline is the median of the starts; p99 and max are of all their samples together. \
-                 {discarded} starts were discarded, each \
-                 with its reason below.",
+                "{} {count} measurement{}, each of several {start}s of what it measures; one {start} is one line of a table and one \
+                 line of a plot, and the headline is the median of the {start}s; p99 and max are of all their samples together. \
+                 {discarded} {start}s were discarded, each with its reason below.",
                 escape(&report.what),
                 if count == 1 { "" } else { "s" }
             ),
@@ -116,7 +118,7 @@ fn overview(page: &mut String, report: &Report) {
             "measurement",
             "lane",
             "cores",
-            "starts kept",
+            &format!("{}s kept", report.words.start),
             "dis\u{ad}carded",
             "A",
             "limit",
@@ -149,7 +151,7 @@ fn overview(page: &mut String, report: &Report) {
         if found.summaries.is_empty() {
             let count = found.discarded.len().to_string();
             let cells = [link(found), escape(&found.subject), dash(), report.kept(0), count, dash(), dash()];
-            row(page, &[&cells[..], &["no start counted".to_owned()]].concat());
+            row(page, &[&cells[..], &[format!("no {} counted", report.words.start)]].concat());
         }
     }
     page.push_str("</table></div>");
@@ -194,133 +196,6 @@ fn judged(verdict: &Verdict, word: String) -> String {
         None => "soft",
     };
     format!("<span class={class}>{word}</span>")
-}
-
-/// What was found, against the limit and the goals, in a sentence for each placement.
-fn found_in_words(page: &mut String, report: &Report, found: &Measurement) {
-    for summary in &found.summaries {
-        let _ = write!(page, "<p><b>Found.</b> {}", in_unit(summary.value, found.unit));
-        if let Some(placement) = summary.placement {
-            let _ = write!(page, " with the cores {}", placed(placement));
-        }
-        if let Some((words, ratio)) = limit_of(found, summary) {
-            let _ = write!(page, ", {ratio:.2} times the limit of {words}");
-        }
-        page.push('.');
-        let here = |verdict: &&Verdict| verdict.met.is_some() && verdict.placement == summary.placement;
-        for verdict in found.verdicts.iter().filter(here) {
-            let [goal, _, bound, value, met] = verdict_cells(report, found, verdict).map(|cell| escape(&cell));
-            let _ = write!(page, " Goal {goal} {bound}: {value}, {}.", judged(verdict, met));
-        }
-        page.push_str("</p>");
-    }
-}
-
-fn section(page: &mut String, report: &Report, found: &Measurement) {
-    let _ = write!(
-        page,
-        "<h2 id=\"{}-{}\">{} <span class=soft>{}</span></h2><p>{}</p><p><b>Limit.</b> {}</p>",
-        escape(&found.subject),
-        escape(&found.id),
-        escape(&found.title),
-        escape(&found.subject),
-        escape(&found.what),
-        escape(&found.limit)
-    );
-    found_in_words(page, report, found);
-    let _ = write!(page, "<p class=soft>Settings: {}</p>", escape(&found.settings));
-    let plots = [
-        (
-            plot::percentiles(found),
-            "Latency by percentile: how late the rarest messages are. Bold: all starts together.",
-        ),
-        (plot::maxima(found), "Worst message of each interval: when it was late."),
-    ];
-    if plots.iter().any(|(svg, _)| svg.is_some()) {
-        page.push_str("<div class=plots>");
-        for (svg, caption) in plots {
-            if let Some(svg) = svg {
-                let _ = write!(page, "<figure>{svg}<figcaption>{caption}</figcaption></figure>");
-            }
-        }
-        page.push_str("</div>");
-    }
-    trials(page, found);
-    for discard in &found.discarded {
-        let _ = write!(page, "<p class=soft>Start {} discarded: {}</p>", discard.number, escape(&discard.reason));
-    }
-}
-
-fn trials(page: &mut String, found: &Measurement) {
-    head(
-        page,
-        &[
-            "start",
-            "cores",
-            "A before",
-            "A after",
-            "headline",
-            "p50",
-            "p99",
-            "p99.9",
-            "max",
-            "samples",
-            "jitter floor max",
-            "least CPU / wall",
-            "messages",
-            "lost",
-        ],
-    );
-    for one in &found.trials {
-        let ns = |value: Option<u64>| value.map_or_else(dash, |ns| in_unit(ns as f64, Unit::Ns));
-        let anchor = |value: Option<f64>| value.map_or_else(dash, |ns| in_unit(ns, Unit::Ns));
-        let hot = || one.roles.iter().filter(|role| role.role != trial::Role::Tap);
-        let share = hot().filter_map(|role| role.cpu.share()).fold(f64::INFINITY, f64::min);
-        let lost: u64 = hot().flat_map(|role| &role.counts).map(|counts| counts.lost).sum();
-        let sent = one.roles.first().and_then(|role| role.counts.first()).map(|counts| counts.messages);
-        row(
-            page,
-            &[
-                one.number.to_string(),
-                one.placement.map_or_else(dash, placed),
-                anchor(one.anchors.map(|anchors| anchors.before.one_way_ns)),
-                anchor(one.anchors.map(|anchors| anchors.after.one_way_ns)),
-                format!("<b>{}</b>", in_unit(one.value, found.unit)),
-                ns(one.figures.p50_ns),
-                ns(one.figures.p99_ns),
-                ns(one.figures.p999_ns),
-                ns(one.figures.max_ns),
-                one.figures.samples.to_string(),
-                ns(one.jitter_max_ns()),
-                if share.is_finite() { format!("{:.1} %", share * 100.0) } else { dash() },
-                sent.map_or_else(dash, |sent| sent.to_string()),
-                lost.to_string(),
-            ],
-        );
-    }
-    found.summaries.iter().filter(|summary| summary.trials > 1).for_each(|summary| together(page, found, summary));
-    page.push_str("</table></div>");
-}
-
-/// The line below the starts of a placement: all their samples as one.
-fn together(page: &mut String, found: &Measurement, summary: &Summary) {
-    let ns = |value: Option<f64>| value.map_or_else(dash, |ns| in_unit(ns, Unit::Ns));
-    let a = ns(summary.a_ns);
-    row(
-        page,
-        &[
-            "all".to_owned(),
-            summary.placement.map_or_else(dash, placed),
-            a.clone(),
-            a,
-            format!("<b>{}</b>", in_unit(summary.value, found.unit)),
-            ns(summary.p50_ns),
-            ns(summary.p99_ns),
-            ns(summary.p999_ns),
-            ns(summary.max_ns.map(|ns| ns as f64)),
-            summary.samples.to_string(),
-        ],
-    );
 }
 
 fn machine(page: &mut String, report: &Report) {

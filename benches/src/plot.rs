@@ -4,7 +4,7 @@
 
 use crate::anchor::Placement;
 use crate::figures::Point;
-use crate::report::{Measurement, Summary, Trial, Unit};
+use crate::report::{Measurement, Summary, Trial, Unit, Words};
 use crate::text::in_unit;
 use std::fmt::Write as _;
 
@@ -105,7 +105,7 @@ fn limit_lines(svg: &mut String, axis: &Decades, found: &Measurement) {
 
 /// Latency by percentile, one line per trial; `None` when no trial has latencies.
 #[must_use]
-pub fn percentiles(found: &Measurement) -> Option<String> {
+pub fn percentiles(found: &Measurement, words: &Words) -> Option<String> {
     const TICKS: [(f64, &str); 7] =
         [(0.0, "0"), (0.5, "50"), (0.9, "90"), (0.99, "99"), (0.999, "99.9"), (0.9999, "99.99"), (0.99999, "99.999")];
     let pooled = || found.summaries.iter().filter(|summary| summary.trials > 1);
@@ -117,7 +117,7 @@ pub fn percentiles(found: &Measurement) -> Option<String> {
     let axis = Decades::holding(points().map(|point| point.ns as f64).chain(limits))?;
     points().next()?;
     let x = |rarity: f64| LEFT + rarity / widest * (WIDTH - LEFT - RIGHT);
-    let mut svg = open("Latency by percentile, one line per trial");
+    let mut svg = open(&format!("{} by percentile, one line for each {}", words.length, words.start));
     axis.grid(&mut svg);
     for (quantile, name) in TICKS {
         let at = x(-(1.0_f64 - quantile).log10());
@@ -133,20 +133,21 @@ pub fn percentiles(found: &Measurement) -> Option<String> {
     }
     let _ = write!(
         svg,
-        "<text x={:.1} y={:.1} text-anchor=middle>percentile of messages (logarithmic towards 100)</text>",
+        "<text x={:.1} y={:.1} text-anchor=middle>percentile of {}s (logarithmic towards 100)</text>",
         f64::midpoint(LEFT, WIDTH - RIGHT),
-        HEIGHT - 6.0
+        HEIGHT - 6.0,
+        words.sample
     );
     let line = |curve: &[Point]| -> Vec<String> {
         let place = |point: &Point| format!("{:.1},{:.1}", x(rarity(point.percentile)), axis.y(point.ns as f64));
         curve.iter().map(place).collect()
     };
     for trial in &found.trials {
-        polyline(&mut svg, class(trial.placement), &in_words(trial), &line(&trial.figures.curve));
+        polyline(&mut svg, class(trial.placement), &in_words(trial, words), &line(&trial.figures.curve));
     }
     for summary in pooled() {
         let class = format!("\"{} all\"", class(summary.placement));
-        polyline(&mut svg, &class, &format!("{} starts together", summary.trials), &line(&summary.curve));
+        polyline(&mut svg, &class, &format!("{} {}s together", summary.trials, words.start), &line(&summary.curve));
     }
     limit_lines(&mut svg, &axis, found);
     svg.push_str("</svg>");
@@ -154,9 +155,9 @@ pub fn percentiles(found: &Measurement) -> Option<String> {
 }
 
 /// A start, as its line is called.
-fn in_words(trial: &Trial) -> String {
+fn in_words(trial: &Trial, words: &Words) -> String {
     let place = trial.placement.map_or(String::new(), |placement| format!(", {placement}"));
-    format!("start {}{place}", trial.number)
+    format!("{} {}{place}", words.start, trial.number)
 }
 
 fn polyline(svg: &mut String, class: &str, words: &str, points: &[String]) {
@@ -165,13 +166,14 @@ fn polyline(svg: &mut String, class: &str, words: &str, points: &[String]) {
 
 /// The largest latency of each interval over time, one line per trial; `None` when no trial has latencies.
 #[must_use]
-pub fn maxima(found: &Measurement) -> Option<String> {
+pub fn maxima(found: &Measurement, words: &Words) -> Option<String> {
     let points = || found.trials.iter().flat_map(|trial| &trial.series).filter(|point| point.samples > 0);
     let limits = found.summaries.iter().filter_map(|summary| summary.limit_ns);
     let axis = Decades::holding(points().map(|point| point.max_ns as f64).chain(limits))?;
     let last = points().map(|point| point.start_us).max()?.max(1);
     let x = |us: u64| LEFT + us as f64 / last as f64 * (WIDTH - LEFT - RIGHT);
-    let mut svg = open("Largest latency per interval over time, one line per trial");
+    let mut svg =
+        open(&format!("largest {} of each interval over time, one line for each {}", words.length, words.start));
     axis.grid(&mut svg);
     for quarter in 0..=4 {
         let us = last * quarter / 4;
@@ -187,7 +189,7 @@ pub fn maxima(found: &Measurement) -> Option<String> {
     }
     let _ = write!(
         svg,
-        "<text x={:.1} y={:.1} text-anchor=middle>time since the warm-up's end: maximum of each interval</text>",
+        "<text x={:.1} y={:.1} text-anchor=middle>time since the first measured moment: maximum of each interval</text>",
         f64::midpoint(LEFT, WIDTH - RIGHT),
         HEIGHT - 6.0
     );
@@ -198,7 +200,7 @@ pub fn maxima(found: &Measurement) -> Option<String> {
             .filter(|point| point.samples > 0)
             .map(|point| format!("{:.1},{:.1}", x(point.start_us), axis.y(point.max_ns as f64)))
             .collect();
-        polyline(&mut svg, class(trial.placement), &in_words(trial), &line);
+        polyline(&mut svg, class(trial.placement), &in_words(trial, words), &line);
     }
     limit_lines(&mut svg, &axis, found);
     svg.push_str("</svg>");
@@ -255,12 +257,12 @@ mod tests {
 
     #[test]
     fn the_words_of_limits_that_lie_close_stand_above_each_other() {
-        let svg = percentiles(&measured(&[121.0, 118.0])).unwrap();
+        let svg = percentiles(&measured(&[121.0, 118.0]), &Words::default()).unwrap();
         let [(near, near_words), (far, far_words)] = words(&svg)[..] else { panic!("two limits: {svg}") };
         assert_eq!([near_words, far_words], ["limit A NEAR 118.0 ns", "limit A FAR 121.0 ns"]);
         assert!(near - far >= TEXT, "{near} and {far}");
         // Words of limits that lie apart stand at their lines.
-        let svg = percentiles(&measured(&[240.0, 55.0])).unwrap();
+        let svg = percentiles(&measured(&[240.0, 55.0]), &Words::default()).unwrap();
         let [(near, _), (far, _)] = words(&svg)[..] else { panic!("two limits: {svg}") };
         assert!(
             svg.contains(&format!("y1={:.1}", near + 4.0)) && svg.contains(&format!("y1={:.1}", far + 4.0)),

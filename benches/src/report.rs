@@ -3,20 +3,22 @@
 //! It is the one shape behind the terminal's table, `--json` and the HTML page. A measurement of another kind (an operation
 //! in one thread, a chain of processes) fills the same fields; nothing here knows how a number was found.
 
-use crate::anchor::{Anchors, Placement};
+use crate::anchor::Placement;
 use crate::cpu::CpuUse;
-use crate::figures::Figures;
 use crate::fingerprint::Fingerprint;
 use crate::goal::{Goal, Verdict};
 use crate::jitter::Jitter;
-use crate::recorder::IntervalCounts;
 use crate::timeline::StampCost;
 use crate::trial::{Counts, Role};
 use serde::{Deserialize, Serialize};
 
+mod start;
 mod summary;
+mod words;
 
+pub use start::Trial;
 pub use summary::Summary;
+pub use words::Words;
 
 /// Version of the JSON document.
 pub const SCHEMA_VERSION: u64 = 1;
@@ -63,42 +65,6 @@ pub struct SeriesPoint {
     pub samples: u64,
     /// Largest, in nanoseconds.
     pub max_ns: u64,
-}
-
-/// One start of the processes that was kept.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Trial {
-    /// Number of the start, from 1; discarded ones have numbers too.
-    pub number: u32,
-    /// Where the cores lay; `None` when only one was used.
-    pub placement: Option<Placement>,
-    /// Its anchors; `None` when only one core was used.
-    pub anchors: Option<Anchors>,
-    /// The headline value, in the measurement's unit.
-    pub value: f64,
-    /// Latencies of single messages, when they were taken.
-    pub figures: Figures,
-    /// Time series of the latencies.
-    pub series: Vec<SeriesPoint>,
-    /// Accounts of the roles.
-    pub roles: Vec<RoleAccount>,
-    /// The latencies themselves, for log files.
-    #[serde(skip)]
-    pub intervals: Vec<IntervalCounts>,
-}
-
-impl Trial {
-    /// A of the trial, in nanoseconds.
-    #[must_use]
-    pub fn a_ns(&self) -> Option<f64> {
-        self.anchors.map(|anchors| anchors.one_way_ns())
-    }
-
-    /// The longest interruption of any of its cores while the floor was watched, in nanoseconds; `None` when it was not.
-    #[must_use]
-    pub fn jitter_max_ns(&self) -> Option<u64> {
-        self.roles.iter().filter(|role| role.jitter.watched_ns > 0).map(|role| role.jitter.max_ns).max()
-    }
 }
 
 /// Why a trial was not kept.
@@ -181,6 +147,9 @@ pub struct Report {
     /// What the limits are and how they were found; empty where there is none.
     #[serde(default)]
     pub limit: String,
+    /// What its parts are called.
+    #[serde(default)]
+    pub words: Words,
     /// Starts that were to be kept of each measurement; `None` where that was not said.
     #[serde(default)]
     pub starts_asked: Option<u32>,
@@ -220,6 +189,7 @@ impl Report {
             command,
             what,
             limit,
+            words: Words::default(),
             starts_asked: None,
             started_ns,
             fingerprint,
@@ -268,7 +238,7 @@ impl Report {
         let is_short = self.starts_asked.is_some_and(|asked| kept < asked as usize);
         match (verdict.met, verdict.placement) {
             (Some(_), _) => None,
-            (None, _) if is_short => Some(format!("not judged: {} starts", self.kept(kept))),
+            (None, _) if is_short => Some(format!("not judged: {} {}s", self.kept(kept), self.words.start)),
             (None, Some(placement)) if found.at(verdict.placement).is_none() => {
                 Some(format!("not judged: no start was {placement}"))
             }
@@ -286,7 +256,8 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::anchor::Anchor;
+    use crate::anchor::{Anchor, Anchors};
+    use crate::figures::Figures;
     use crate::goal::GoalFigure;
 
     fn trial(number: u32, a_ns: f64, value: f64) -> Trial {

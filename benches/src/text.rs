@@ -1,7 +1,7 @@
 //! The report on a terminal: the machine, a table of summaries, the trials one by one, the goals.
 
 use crate::goal::{GoalFigure, Verdict};
-use crate::report::{Measurement, Report, Summary, Unit};
+use crate::report::{Measurement, Report, Summary, Trial, Unit};
 use comfy_table::{ContentArrangement, Table, presets};
 
 /// The whole report as text, without a line's end.
@@ -12,7 +12,9 @@ pub fn render(report: &Report) -> String {
         .measurements
         .iter()
         .flat_map(|found| found.discarded.iter().map(move |discard| (found, discard)))
-        .map(|(found, discard)| format!("discarded: {} start {}: {}", found.id, discard.number, discard.reason))
+        .map(|(found, discard)| {
+            format!("discarded: {} {} {}: {}", found.id, report.words.start, discard.number, discard.reason)
+        })
         .collect();
     parts.push(discarded.join("\n"));
     parts.push(goals(report));
@@ -39,7 +41,7 @@ fn summaries(report: &Report) -> String {
         "measurement",
         "lane",
         "cores",
-        "starts",
+        &format!("{}s", report.words.start),
         "discarded",
         "A",
         "limit",
@@ -59,7 +61,7 @@ fn summaries(report: &Report) -> String {
         if found.summaries.is_empty() {
             let mut cells = vec![found.id.clone(), found.subject.clone(), dash(), report.kept(0)];
             cells.push(found.discarded.len().to_string());
-            cells.extend([dash(), dash(), "no start counted".to_owned()]);
+            cells.extend([dash(), dash(), format!("no {} counted", report.words.start)]);
             out.add_row(cells);
         }
     }
@@ -91,28 +93,27 @@ fn summary_row(report: &Report, found: &Measurement, summary: &Summary) -> Vec<S
 
 fn trials(report: &Report) -> String {
     let mut out = table(&[
-        "trial",
-        "start",
+        "measurement",
+        &report.words.start,
         "cores",
         "A before",
         "A after",
         "value",
         "p99",
         "max",
-        "jitter max",
+        "jitter floor max",
         "CPU",
         "messages",
-        "lost",
+        "achieved",
         "full",
+        "lost",
         "checksum",
     ]);
     for found in &report.measurements {
         for trial in &found.trials {
             let anchor = |ns: Option<f64>| ns.map_or_else(dash, |ns| format!("{ns:.1}"));
             let ns = |ns: Option<u64>| ns.map_or_else(dash, |ns| in_unit(ns as f64, Unit::Ns));
-            let counts = || trial.roles.iter().flat_map(|role| &role.counts);
-            let share = trial.roles.iter().filter(|role| role.role != crate::trial::Role::Tap);
-            let share = share.filter_map(|role| role.cpu.share()).fold(f64::INFINITY, f64::min);
+            let count = |count: Option<u64>| count.map_or_else(dash, |count| count.to_string());
             out.add_row(vec![
                 found.id.clone(),
                 trial.number.to_string(),
@@ -122,23 +123,39 @@ fn trials(report: &Report) -> String {
                 in_unit(trial.value, found.unit),
                 ns(trial.figures.p99_ns),
                 ns(trial.figures.max_ns),
-                ns(trial.jitter_max_ns()),
-                if share.is_finite() { format!("{:.1} %", share * 100.0) } else { dash() },
-                counts().next().map_or_else(dash, |counts| counts.messages.to_string()),
-                trial
-                    .roles
-                    .iter()
-                    .filter(|role| role.role == crate::trial::Role::Receiver)
-                    .flat_map(|role| &role.counts)
-                    .map(|counts| counts.lost)
-                    .sum::<u64>()
-                    .to_string(),
-                counts().next().map_or_else(dash, |counts| counts.full.to_string()),
-                counts().next().map_or_else(dash, |counts| format!("{:08x} ok", counts.checksum >> 32)),
+                jitter_floor(trial).unwrap_or_else(dash),
+                trial.cpu_share().map_or_else(dash, |share| format!("{:.1} %", share * 100.0)),
+                count(trial.work().map(|work| work.messages)),
+                achieved(trial).unwrap_or_else(dash),
+                count(trial.full()),
+                count(trial.lost()),
+                checksum(trial).unwrap_or_else(dash),
             ]);
         }
     }
     lines(&out)
+}
+
+/// The jitter floor of a start, and for how long it was watched.
+#[must_use]
+pub fn jitter_floor(trial: &Trial) -> Option<String> {
+    let (max_ns, watched_ns) = trial.jitter_max_ns().zip(trial.jitter_watched_ns())?;
+    Some(format!("{} in {:.0} ms", in_unit(max_ns as f64, Unit::Ns), watched_ns as f64 / 1e6))
+}
+
+/// The rate that an open loop came to.
+#[must_use]
+pub fn achieved(trial: &Trial) -> Option<String> {
+    let rate = trial.achieved_per_second()?;
+    // Finely: a loop that falls behind by a hundredth is overloaded.
+    Some(if rate < 1e6 { format!("{rate:.0}/s") } else { format!("{:.3} M/s", rate / 1e6) })
+}
+
+/// The checksum of a start's work; `ok` where a receiver came to the same.
+#[must_use]
+pub fn checksum(trial: &Trial) -> Option<String> {
+    let ok = if trial.lost().is_some() { " ok" } else { "" };
+    trial.work().map(|work| format!("{:08x}{ok}", work.checksum >> 32))
 }
 
 fn goals(report: &Report) -> String {

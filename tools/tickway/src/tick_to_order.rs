@@ -18,7 +18,7 @@ use benches::figures::Figures;
 use benches::fingerprint::Fingerprint;
 use benches::goal::{Goal, GoalFigure};
 use benches::jitter::Jitter;
-use benches::report::{Discard, Measurement, Report, RoleAccount, Trial};
+use benches::report::{Discard, Measurement, Report, RoleAccount, Trial, Words};
 use benches::switch::switch_ns;
 use benches::timeline::{StampCost, Timeline};
 use benches::trial::Role;
@@ -90,9 +90,10 @@ impl Arguments {
         let mut report = Report::new("tick-to-order", realtime_ns(), Fingerprint::take(&timeline));
         report.what = WHAT.to_owned();
         report.limit = LIMIT.to_owned();
+        report.words = Words::new("start", "order", "latency");
         report.notes.push(format!(
             "Whole instances against the simulated venue, {} messages/s, {} s and {} starts for each placement. Orders that \
-             a timer caused are left out.",
+             a timer caused are left out. The jitter floor is watched just before each start, for the time beside it.",
             self.rate, self.seconds, self.restarts
         ));
         if self.restarts < 5 {
