@@ -39,6 +39,12 @@ pub enum Verb {
         /// The trial, as JSON.
         order: String,
     },
+    /// Measures the operations of `journal` once; started by it
+    #[command(hide = true)]
+    Operations {
+        /// What to measure, as JSON.
+        order: String,
+    },
 }
 
 /// How to measure, and what to say
@@ -80,14 +86,14 @@ pub fn run(verb: &Verb, registry: &[LaneEntry]) -> Result<Said, BenchError> {
         Verb::Jitter(options) => (Bench::Jitter, options),
         Verb::SelfTest(options) => (Bench::SelfTest, options),
         Verb::Child { order } => return Ok(Said::Child(serve(registry, order))),
+        Verb::Operations { order } => return Ok(Said::Child(operations::serve(order))),
     };
     options.outputs().try_out()?;
     let (mut report, host) = begin(bench, options, registry)?;
     match bench {
         Bench::Jitter => report.measurements = floors(&host, options.measure_ms)?,
         Bench::Journal => {
-            report.measurements =
-                operations::journal(host.cores[1], options.restarts, options.measure_ms, &host.timeline)?;
+            report.measurements = operations::journal(&host, options.measure_ms)?;
         }
         _ => {
             for plan in suite::plans(bench, Tickway::NAME, options.rate, options.measure_ms) {
@@ -155,14 +161,21 @@ fn begin(bench: Bench, options: &Options, registry: &[LaneEntry]) -> Result<(Rep
     host.strict = bench != Bench::SelfTest;
     let mut report = Report::new(bench.name(), realtime_ns(), Fingerprint::take(&host.timeline));
     report.what = bench.what().to_owned();
-    if matches!(bench, Bench::Journal | Bench::Jitter) {
-        report.limit.clear();
-    }
     if bench == Bench::Jitter {
+        report.limit.clear();
         report.words = Words::new("round", "gap", "gap");
     }
     if matches!(bench, Bench::Journal) {
-        report.notes.push(format!("One thread on core {}: no A, no placement of cores.", host.cores[1]));
+        report.words = Words::new("start", "operation", "time");
+        report.limit =
+            "Measured in the same starts, in turns with what it is the limit of: the checksum that each record \
+                        needs, with the quickest code that we know, and the copy of its bytes."
+                .to_owned();
+        report.notes.push(format!(
+            "{} starts of a process, one thread on core {}: no A, no placement of cores. The checksum is of one pass over \
+             the same input, and must be the same in every start.",
+            options.restarts, host.cores[1]
+        ));
         return Ok((report, host));
     }
     if bench == Bench::Jitter {

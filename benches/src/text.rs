@@ -192,8 +192,17 @@ pub fn verdict_cells(report: &Report, found: &Measurement, verdict: &Verdict) ->
         verdict.found.map_or_else(dash, figure),
         report
             .unjudged(found, verdict)
-            .unwrap_or_else(|| if verdict.met == Some(true) { "met" } else { "MISSED" }.to_owned()),
+            .unwrap_or_else(|| if verdict.met == Some(true) { "met" } else { "MISSED" }.to_owned())
+            + &beyond(found, verdict),
     ]
+}
+
+/// Says so where a goal asks for less than the limit that was measured beside it.
+fn beyond(found: &Measurement, verdict: &Verdict) -> String {
+    let limit_ns = found.at(verdict.placement).and_then(|summary| summary.limit_ns);
+    let bounds_time = verdict.figure == GoalFigure::Value && found.unit == Unit::Ns && !verdict.at_least;
+    let limit_ns = limit_ns.filter(|limit_ns| bounds_time && verdict.bound < *limit_ns);
+    limit_ns.map_or_else(String::new, |ns| format!(" (the limit here is {})", in_unit(ns, Unit::Ns)))
 }
 
 fn dash() -> String {
