@@ -66,7 +66,7 @@ fn in_short(page: &mut String, report: &Report) {
             format!(
                 "{} {count} measurement{}, each of several {start}s of what it measures; one {start} is one line of a table and one \
                  line of a plot, and the headline is the median of the {start}s; p99 and max are of all their samples together. \
-                 {discarded} {start}s were discarded, each with its reason below.",
+                 {discarded} {start}s were discarded (one counts in each measurement of it), each with its reason below.",
                 escape(&report.what),
                 if count == 1 { "" } else { "s" }
             ),

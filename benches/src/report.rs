@@ -6,7 +6,7 @@
 use crate::anchor::Placement;
 use crate::cpu::CpuUse;
 use crate::fingerprint::Fingerprint;
-use crate::goal::{Goal, Verdict};
+use crate::goal::{Goal, GoalFigure, Verdict};
 use crate::jitter::Jitter;
 use crate::timeline::StampCost;
 use crate::trial::{Counts, Role};
@@ -242,6 +242,9 @@ impl Report {
             (None, Some(placement)) if found.at(verdict.placement).is_none() => {
                 Some(format!("not judged: no start was {placement}"))
             }
+            (None, _) if matches!(verdict.figure, GoalFigure::P99 | GoalFigure::P99OverA) => {
+                Some("not judged: too few samples above it".to_owned())
+            }
             (None, _) => Some("not judged here".to_owned()),
         }
     }
@@ -258,7 +261,6 @@ mod tests {
     use super::*;
     use crate::anchor::{Anchor, Anchors};
     use crate::figures::Figures;
-    use crate::goal::GoalFigure;
 
     fn trial(number: u32, a_ns: f64, value: f64) -> Trial {
         let anchor = Anchor { one_way_ns: a_ns, single_p50_ns: a_ns, single_p99_ns: a_ns };
