@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing on a fresh Debian machine with Rust: a C linker, and for the tests (--tests) valgrind (it counts
-# the instructions of benches/budgets.toml), strace (it shows the system calls of the hot path) and tshark (it reads our packet
-# files with our dissector). Says what it does; stops with the exact command where it may not. Without one of the three the
-# tests that need it say `skipped:`.
+# the instructions of benches/budgets.toml), strace (it shows the system calls of the hot path), tshark (it reads our packet
+# files with our dissector) and git (it tells a build its commit). Says what it does; stops with the exact command where it may
+# not. Without one of the first three the tests that need it say `skipped:`; without git a report's commit is unknown.
 set -euo pipefail
 
 die() { printf 'setup: %s\n' "$1" >&2; exit 69; }
@@ -26,5 +26,6 @@ command -v cc >/dev/null || install gcc libc6-dev || die "Rust needs a C linker:
 if [ "${1:-}" = --tests ]; then
   command -v valgrind >/dev/null || install valgrind libc6-dbg || echo "setup: the instruction budgets are skipped" >&2
   command -v strace >/dev/null || install strace || echo "setup: the system calls of the hot path are not checked" >&2
+  command -v git >/dev/null || install git || echo "setup: builds do not know their commit" >&2
   command -v tshark >/dev/null || install tshark || echo "setup: the packet dissector is not checked" >&2
 fi

@@ -6,14 +6,13 @@
 
 use benches::micro::{Workload, compare, state, state_gain, state_over};
 use benches::work::journal::{Append, empty_tail, writer_of};
-use benches::work::replay::{FRESH, RebuildState, Scan, flusher_config, records, segments};
-use journal::frame::{ALIGN, HEADER_BYTES};
-use journal::segment::PAGE_BYTES;
+use benches::work::limits::{CopyAndSum, RawScan};
+use benches::work::replay::{FRESH, RebuildState, Scan, flusher_config, records};
+use journal::frame::ALIGN;
 use journal::{Flusher, Record, SegmentStore, TailWriter};
 use redb::{Database, Durability, TableDefinition};
 use runtime::store::FileStore;
 use shm_layout::types::Nanos;
-use std::hint::black_box;
 use std::path::Path;
 
 /// Records of a commit.
@@ -22,63 +21,6 @@ const BATCH: usize = 1024;
 const SEGMENT_BYTES: u64 = 256 << 20;
 /// Bytes of the tail.
 const TAIL_BYTES: usize = 1 << 20;
-
-/// The limit of append: the 160 bytes of a record's header and payload copied into warm memory and summed. The sum is most
-/// of it: one CRC-32C instruction takes eight bytes, and there is one a cycle.
-struct CopyAndSum {
-    from: Vec<[u8; 160]>,
-    memory: Vec<[u8; 160]>,
-}
-
-impl CopyAndSum {
-    fn new() -> Self {
-        Self { from: (0..64).map(|number| [number; 160]).collect(), memory: vec![[0; 160]; 1024] }
-    }
-}
-
-impl Workload for CopyAndSum {
-    fn operations(&self) -> u64 {
-        self.memory.len() as u64
-    }
-
-    fn pass(&mut self) -> u64 {
-        let mut sum = 0_u64;
-        for places in self.memory.chunks_exact_mut(self.from.len()) {
-            for (place, from) in places.iter_mut().zip(&self.from) {
-                *place = *black_box(from);
-                sum = sum.wrapping_mul(31).wrapping_add(u64::from(crc_fast::crc32_iscsi(&from[8..])));
-            }
-        }
-        black_box(&self.memory);
-        sum
-    }
-}
-
-/// The limit of a scan: lengths walked, CRC-32C of every record computed, nothing else looked at.
-struct RawScan {
-    bytes: Vec<u8>,
-    records: u64,
-}
-
-impl Workload for RawScan {
-    fn operations(&self) -> u64 {
-        self.records
-    }
-
-    fn pass(&mut self) -> u64 {
-        let (mut offset, mut sum) = (PAGE_BYTES, 0_u64);
-        while let Some(length) = self.bytes.get(offset + 8..offset + 12) {
-            let length = u32::from_le_bytes(length.try_into().expect("four bytes")) as usize;
-            if length == 0 {
-                break;
-            }
-            sum = sum.rotate_left(1)
-                ^ u64::from(crc_fast::crc32_iscsi(&self.bytes[offset + 8..offset + HEADER_BYTES + length]));
-            offset += (HEADER_BYTES + length).next_multiple_of(ALIGN);
-        }
-        sum
-    }
-}
 
 /// Ours: a batch in the tail, moved and durable. It is appended untimed: in the product another thread does that while this
 /// one waits for the disk, and append has a figure of its own.
@@ -203,14 +145,11 @@ fn main() {
     );
     state_over("journal_append_over_copy_and_crc", &figures[0], &figures[1]);
     let records = records();
-    let store = segments(&records);
-    let bytes = store.segments()[0].1.to_vec();
-    let mut raw = RawScan { bytes, records: records.len() as u64 };
     let figures = compare(
         "Journal read again",
         &mut [
             ("scan", &mut Scan::new()),
-            ("CRC of every record (limit)", &mut raw),
+            ("CRC of every record (limit)", &mut RawScan::new()),
             ("rebuild", &mut RebuildState::new()),
         ],
     );

@@ -6,14 +6,15 @@ use crate::fingerprint::Fingerprint;
 use crate::host::Host;
 use crate::jitter;
 use crate::lane::{Lane, Tickway};
-use crate::report::{Measurement, Report, RoleAccount, SeriesPoint, Trial, Unit};
+use crate::outputs::Outputs;
+use crate::report::{Measurement, Report, RoleAccount, SeriesPoint, Trial, Unit, Words};
 use crate::self_test::{STALL_MS, StallShown};
 use crate::suite::{self, Bench};
 use crate::timeline::{StampCost, Timeline};
 use crate::trial::Role;
-use crate::{BenchError, cpu::CpuStart, html, logs, operations, text};
+use crate::{BenchError, cpu::CpuStart, operations, text};
 use clap::{Args, Subcommand};
-use runtime::affinity::pin;
+use runtime::affinity::{allowed_cpus, pin};
 use runtime::clock::realtime_ns;
 use std::path::PathBuf;
 
@@ -38,6 +39,12 @@ pub enum Verb {
         /// The trial, as JSON.
         order: String,
     },
+    /// Measures the operations of `journal` once; started by it
+    #[command(hide = true)]
+    Operations {
+        /// What to measure, as JSON.
+        order: String,
+    },
 }
 
 /// How to measure, and what to say
@@ -52,7 +59,7 @@ pub struct Options {
     /// Write HdrHistogram's interval logs (.hlog) and percentile tables (.hgrm) there, too
     #[arg(long, value_name = "DIRECTORY")]
     pub logs: Option<PathBuf>,
-    /// Starts of the processes to keep for each measurement, each shown
+    /// Starts of the processes (of jitter: rounds) to keep for each measurement, each shown
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub restarts: u32,
     /// Measured time of each start, in milliseconds
@@ -79,13 +86,14 @@ pub fn run(verb: &Verb, registry: &[LaneEntry]) -> Result<Said, BenchError> {
         Verb::Jitter(options) => (Bench::Jitter, options),
         Verb::SelfTest(options) => (Bench::SelfTest, options),
         Verb::Child { order } => return Ok(Said::Child(serve(registry, order))),
+        Verb::Operations { order } => return Ok(Said::Child(operations::serve(order))),
     };
+    options.outputs().try_out()?;
     let (mut report, host) = begin(bench, options, registry)?;
     match bench {
         Bench::Jitter => report.measurements = floors(&host, options.measure_ms)?,
         Bench::Journal => {
-            report.measurements =
-                operations::journal(host.cores[1], options.restarts, options.measure_ms, &host.timeline)?;
+            report.measurements = operations::journal(&host, options.measure_ms)?;
         }
         _ => {
             for plan in suite::plans(bench, Tickway::NAME, options.rate, options.measure_ms) {
@@ -96,41 +104,91 @@ pub fn run(verb: &Verb, registry: &[LaneEntry]) -> Result<Said, BenchError> {
     if bench == Bench::Ring {
         report.judge("one-way-64-tapped", "one-way-64", &suite::tap_goal());
     }
+    report.hold_to(options.restarts);
     let mut good = report.is_sound();
     if bench == Bench::SelfTest {
         good &= read_stalls(&mut report, options);
     }
-    conclude(&report, options, good)
+    Ok(Said::Report(conclude(&report, options, good)?))
 }
 
 /// What a verb has to say.
 #[derive(Debug)]
 pub enum Said {
-    /// Text for standard output, and whether all is as it should be.
-    Report(String, bool),
+    /// What a measurement came to.
+    Report(Told),
     /// Whether a child played its role; it spoke for itself.
     Child(bool),
 }
 
-fn begin(bench: Bench, options: &Options, registry: &[LaneEntry]) -> Result<(Report, Host), BenchError> {
-    let cores = match options.cores.as_deref() {
-        None => None,
-        Some([first, second]) => Some([*first, *second]),
-        Some(other) => {
-            return Err(BenchError::new(format!("--cores {other:?}: two cores are needed"), "write --cores 2,3"));
+/// A measurement in words.
+#[derive(Debug)]
+pub struct Told {
+    /// Text for standard output.
+    pub text: String,
+    /// Whether all is as it should be.
+    pub good: bool,
+    /// Why a file that was asked for is not there. The text is worth printing all the same.
+    pub unwritten: Option<BenchError>,
+}
+
+impl Options {
+    /// The files to write.
+    #[must_use]
+    pub const fn outputs(&self) -> Outputs<'_> {
+        Outputs { report: self.report.as_ref(), logs: self.logs.as_ref() }
+    }
+
+    /// The two cores, when they were named.
+    fn cores(&self) -> Result<Option<[usize; 2]>, BenchError> {
+        let Some(named) = self.cores.as_deref() else { return Ok(None) };
+        let allowed = allowed_cpus()?;
+        match named {
+            [first, second] if first != second && named.iter().all(|core| allowed.contains(core)) => {
+                Ok(Some([*first, *second]))
+            }
+            _ => Err(BenchError::usage(
+                format!("--cores {named:?}: two different ones of {allowed:?} are needed"),
+                "write them as --cores 2,3",
+            )),
         }
-    };
-    let mut host = Host::new(registry, cores, options.restarts)?;
+    }
+}
+
+fn begin(bench: Bench, options: &Options, registry: &[LaneEntry]) -> Result<(Report, Host), BenchError> {
+    let mut host = Host::new(registry, options.cores()?, options.restarts)?;
     // A stall of 10 ms shows on a busy machine too: whether it does is asked there, not how fast anything is.
     host.strict = bench != Bench::SelfTest;
     let mut report = Report::new(bench.name(), realtime_ns(), Fingerprint::take(&host.timeline));
     report.what = bench.what().to_owned();
+    if bench == Bench::Jitter {
+        report.limit.clear();
+        report.words = Words::new("round", "gap", "gap");
+    }
     if matches!(bench, Bench::Journal) {
-        report.notes.push(format!("One thread on core {}: no A, no placement of cores.", host.cores[1]));
+        report.words = Words::new("start", "operation", "time");
+        report.limit =
+            "Measured in the same starts, in turns with what it is the limit of: the checksum that each record \
+                        needs, with the quickest code that we know, and the copy of its bytes."
+                .to_owned();
+        report.notes.push(format!(
+            "{} starts of a process, one thread on core {}: no A, no placement of cores. The checksum is of one pass over \
+             the same input, and must be the same in every start.",
+            options.restarts, host.cores[1]
+        ));
+        return Ok((report, host));
+    }
+    if bench == Bench::Jitter {
+        report.notes.push(format!(
+            "{} rounds of {} ms in one process, a thread on each of the cores {:?}.",
+            options.restarts, options.measure_ms, host.cores
+        ));
         return Ok((report, host));
     }
     report.notes.push(format!(
-        "Sender on core {}, receiver on core {}; {} starts of the processes per measurement, {} ms measured in each.",
+        "Sender on core {}, receiver on core {}; {} starts of the processes per measurement, {} ms measured in each. The \
+         jitter floor is watched just before, for the time beside it: an interruption that comes more rarely can be in a \
+         maximum and not in the floor.",
         host.cores[0], host.cores[1], options.restarts, options.measure_ms
     ));
     if bench == Bench::Ring {
@@ -151,26 +209,19 @@ fn begin(bench: Bench, options: &Options, registry: &[LaneEntry]) -> Result<(Rep
     Ok((report, host))
 }
 
-/// Writes the files asked for and puts the rest into words.
+/// Writes the files asked for and puts the report into words.
 ///
 /// # Errors
-/// When a file cannot be written.
-pub fn conclude(report: &Report, options: &Options, good: bool) -> Result<Said, BenchError> {
-    if let Some(path) = &options.report {
-        std::fs::write(path, html::render(report)).map_err(|error| BenchError::file("write", path, &error))?;
-        eprintln!("bench: wrote {}", path.display());
-    }
-    if let Some(directory) = &options.logs {
-        let files = logs::write_all(report, directory)?;
-        eprintln!("bench: wrote {files} files into {}", directory.display());
-    }
+/// When it cannot be put into words. A file that cannot be written is told beside them.
+pub fn conclude(report: &Report, options: &Options, good: bool) -> Result<Told, BenchError> {
+    let unwritten = options.outputs().write(report).err();
     let text = if options.json {
         serde_json::to_string(report)
             .map_err(|error| BenchError::new(format!("the report cannot be told: {error}"), "report this"))?
     } else {
         text::render(report)
     };
-    Ok(Said::Report(text, good))
+    Ok(Told { text, good, unwritten })
 }
 
 /// Adds to the notes how the stall showed in each trial; true when it did in all.
@@ -219,7 +270,7 @@ fn floors(host: &Host, measure_ms: u64) -> Result<Vec<Measurement>, BenchError> 
         for (measurement, account) in found.iter_mut().zip(accounts) {
             let gaps = account.jitter.gaps;
             let (lost_ns, max_ns) = (account.jitter.lost_ns, account.jitter.max_ns);
-            eprintln!("bench: {}: run {number}: {gaps} gaps, {lost_ns} ns lost, longest {max_ns} ns", measurement.id);
+            eprintln!("bench: {}: round {number}: {gaps} gaps, {lost_ns} ns lost, longest {max_ns} ns", measurement.id);
             measurement.trials.push(floor_trial(number, account));
         }
     }
@@ -251,5 +302,41 @@ fn floor_trial(number: u32, account: RoleAccount) -> Trial {
         series: series.collect(),
         roles: vec![account],
         intervals,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Fault;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(subcommand)]
+        verb: Verb,
+    }
+
+    fn options(arguments: &[&str]) -> Options {
+        let line = Line::try_parse_from(["bench", "ring"].iter().chain(arguments)).expect("a sound line");
+        let Verb::Ring(options) = line.verb else { panic!("another verb") };
+        options
+    }
+
+    #[test]
+    fn cores_that_are_not_two_of_this_machine_are_a_fault_of_usage() {
+        assert!(matches!(options(&[]).cores(), Ok(None)));
+        for wrong in ["0", "0,0", "0,4000", "0,1,1"] {
+            let error = options(&["--cores", wrong]).cores().expect_err(wrong);
+            assert_eq!(error.fault(), Fault::Usage, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_result_is_told_when_its_page_cannot_be_written() {
+        let report = Report::new("ring", 0, Fingerprint::default());
+        let told = conclude(&report, &options(&["--json", "--report", "/dev/full"]), true).expect("words");
+        assert!(told.good && told.text.starts_with('{'));
+        assert_eq!(told.unwritten.map(|error| error.fault()), Some(Fault::File(std::io::ErrorKind::StorageFull)));
     }
 }

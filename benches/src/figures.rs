@@ -41,7 +41,7 @@ pub struct Figures {
 
 /// All intervals together.
 #[must_use]
-pub fn merged(intervals: &[IntervalCounts]) -> Histogram<u64> {
+pub fn merged<'a>(intervals: impl IntoIterator<Item = &'a IntervalCounts>) -> Histogram<u64> {
     let mut all = histogram();
     for interval in intervals {
         for (value, count) in &interval.counts {
@@ -55,9 +55,16 @@ impl Figures {
     /// The figures of these intervals.
     #[must_use]
     pub fn of(intervals: &[IntervalCounts]) -> Self {
-        let all = merged(intervals);
+        Self::of_all(intervals)
+    }
+
+    /// The figures of intervals wherever they lie, those of several starts together.
+    #[must_use]
+    pub fn of_all<'a>(intervals: impl IntoIterator<Item = &'a IntervalCounts, IntoIter: Clone>) -> Self {
+        let intervals = intervals.into_iter();
+        let all = merged(intervals.clone());
         let samples = all.len();
-        let max_ns = intervals.iter().map(|interval| interval.max_ns).max().filter(|_| samples > 0);
+        let max_ns = intervals.map(|interval| interval.max_ns).max().filter(|_| samples > 0);
         let at = |quantile: f64| {
             let above = above(samples, quantile);
             // A bucket's end may lie beyond the exact maximum.
@@ -80,6 +87,22 @@ impl Figures {
             curve,
         }
     }
+}
+
+/// A quantile of all samples, each in multiples of the unit (in nanoseconds) that stands beside its intervals; to three
+/// digits, and `None` when too few samples lie above it.
+#[must_use]
+pub fn over_units(parts: &[(&[IntervalCounts], f64)], quantile: f64) -> Option<f64> {
+    let (mut thousandths, mut most) = (histogram(), 0);
+    for (intervals, unit_ns) in parts {
+        for (ns, count) in intervals.iter().flat_map(|interval| &interval.counts) {
+            let value = (*ns as f64 * 1_000.0 / unit_ns).round() as u64;
+            thousandths.saturating_record_n(value, *count);
+            most = most.max(value);
+        }
+    }
+    let enough = above(thousandths.len(), quantile) >= SAMPLES_ABOVE;
+    enough.then(|| thousandths.value_at_quantile(quantile).min(most) as f64 / 1_000.0)
 }
 
 /// Samples above a quantile.
@@ -109,7 +132,7 @@ mod tests {
     fn counts(values: impl Iterator<Item = u64>) -> IntervalCounts {
         let counts: Vec<(u64, u64)> = values.map(|value| (value, 1)).collect();
         let max_ns = counts.iter().map(|(value, _)| *value).max().unwrap_or(0);
-        IntervalCounts { start_us: 0, length_us: 1, max_ns, counts }
+        IntervalCounts { length_us: 1, max_ns, counts, ..IntervalCounts::default() }
     }
 
     #[test]

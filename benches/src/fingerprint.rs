@@ -36,8 +36,17 @@ pub struct Fingerprint {
     pub profile: String,
     /// Version of the build.
     pub version: String,
-    /// Revision of the sources, when the command was started within them.
+    /// Commit that it was built from; `None` when the build could not know (no clone, no git).
     pub revision: Option<String>,
+    /// Whether its sources differed from that commit.
+    #[serde(default)]
+    pub changed: Option<bool>,
+    /// Compiler, as it names itself.
+    #[serde(default)]
+    pub compiler: String,
+    /// Target of the build.
+    #[serde(default)]
+    pub target: String,
 }
 
 impl Fingerprint {
@@ -63,8 +72,19 @@ impl Fingerprint {
             stamp_ns: [stamp.read_ns, stamp.step_ns],
             profile: if cfg!(debug_assertions) { "dev" } else { "release" }.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            revision: revision(&std::env::current_dir().unwrap_or_default()),
+            revision: known(env!("TICKWAY_COMMIT")),
+            changed: known(env!("TICKWAY_CHANGED")).map(|changed| changed == "yes"),
+            compiler: env!("TICKWAY_COMPILER").to_owned(),
+            target: env!("TICKWAY_TARGET").to_owned(),
         }
+    }
+
+    /// The commit in words.
+    #[must_use]
+    pub fn commit(&self) -> String {
+        let Some(revision) = &self.revision else { return "unknown".to_owned() };
+        let changed = if self.changed == Some(true) { ", and changes that are not in it" } else { "" };
+        format!("{revision}{changed}")
     }
 
     /// One line for a terminal.
@@ -72,14 +92,16 @@ impl Fingerprint {
     pub fn line(&self) -> String {
         let machine = self.virtual_machine.as_ref().map_or("bare metal".to_owned(), |name| format!("VM ({name})"));
         format!(
-            "{}, {} cores, {machine}, Linux {}, clocksource {}, a stamp costs {:.1} ns and steps by {:.1} ns, {} build",
+            "{}, {} cores, {machine}, Linux {}, clocksource {}, a stamp costs {:.1} ns and steps by {:.1} ns, {} build of \
+             commit {}",
             self.cpu,
             self.cores.len(),
             self.kernel,
             self.clocksource,
             self.stamp_ns[0],
             self.stamp_ns[1],
-            self.profile
+            self.profile,
+            self.commit()
         )
     }
 }
@@ -125,24 +147,9 @@ fn hypervisor(cpuinfo: &str) -> Option<String> {
     Some(line_of("/sys/class/dmi/id/sys_vendor").unwrap_or_else(|| "unnamed".to_owned()))
 }
 
-/// The commit of the working tree that holds `folder`, from git's own files.
-fn revision(folder: &Path) -> Option<String> {
-    let dot_git = folder.ancestors().map(|above| above.join(".git")).find(|path| path.exists())?;
-    let git = if dot_git.is_dir() {
-        dot_git
-    } else {
-        // A linked tree: `gitdir: PATH`.
-        Path::new(read_to_string(&dot_git).ok()?.trim().strip_prefix("gitdir: ")?).to_owned()
-    };
-    let head = read_to_string(git.join("HEAD")).ok()?;
-    let Some(name) = head.trim().strip_prefix("ref: ") else { return Some(head.trim().to_owned()) };
-    let main = read_to_string(git.join("commondir")).map_or_else(|_| git.clone(), |path| git.join(path.trim()));
-    let loose = [&git, &main].into_iter().find_map(|folder| read_to_string(folder.join(name)).ok());
-    let packed = || {
-        let refs = read_to_string(main.join("packed-refs")).ok()?;
-        refs.lines().find_map(|line| Some(line.strip_suffix(name)?.trim().to_owned()))
-    };
-    loose.or_else(packed).map(|hash| hash.trim().to_owned())
+/// What the build could find out; empty when it could not.
+fn known(word: &str) -> Option<String> {
+    (!word.is_empty()).then(|| word.to_owned())
 }
 
 #[cfg(test)]
@@ -159,17 +166,21 @@ mod tests {
     }
 
     #[test]
-    fn a_revision_is_found_from_within_the_tree() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let deep = folder.path().join("a/b");
-        let git = folder.path().join(".git");
-        std::fs::create_dir_all(&deep).expect("folders");
-        std::fs::create_dir_all(git.join("refs/heads")).expect("folders");
-        std::fs::write(git.join("HEAD"), "ref: refs/heads/main\n").expect("a file");
-        std::fs::write(git.join("refs/heads/main"), "0123abc\n").expect("a file");
-        assert_eq!(revision(&deep), Some("0123abc".to_owned()));
-        std::fs::remove_file(git.join("refs/heads/main")).expect("it was there");
-        std::fs::write(git.join("packed-refs"), "# pack-refs\n4567def refs/heads/main\n").expect("a file");
-        assert_eq!(revision(&deep), Some("4567def".to_owned()));
+    fn the_build_names_itself_and_not_the_folder_it_is_started_in() {
+        let here = Fingerprint::take(&crate::timeline::Timeline::measure());
+        assert!(here.compiler.starts_with("rustc ") && here.target.contains('-'), "{here:?}");
+        // A commit only with what is known of its changes: neither outside of a clone.
+        assert_eq!(here.revision.is_some(), here.changed.is_some(), "{here:?}");
+        assert!(here.revision.is_none_or(|hash| hash.len() >= 40 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())));
+    }
+
+    #[test]
+    fn a_commit_says_when_it_is_not_all() {
+        let commit = |revision: Option<&str>, changed| {
+            Fingerprint { revision: revision.map(str::to_owned), changed, ..Fingerprint::default() }.commit()
+        };
+        assert_eq!(commit(None, None), "unknown");
+        assert_eq!(commit(Some("0123abc"), Some(false)), "0123abc");
+        assert_eq!(commit(Some("0123abc"), Some(true)), "0123abc, and changes that are not in it");
     }
 }

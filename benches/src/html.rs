@@ -2,10 +2,12 @@
 
 use crate::anchor::{FAR_FROM_NS, Placement};
 use crate::goal::Verdict;
-use crate::report::{Measurement, Report, Unit};
+use crate::plot;
+use crate::report::{Measurement, Report, Summary, Unit};
 use crate::text::{in_unit, verdict_cells};
-use crate::{plot, trial};
 use std::fmt::Write as _;
+
+mod section;
 
 const STYLE: &str = "
 :root{--ink:#1c2430;--soft:#5b6675;--rule:#d9dee5;--near:#1261a0;--far:#b3541e;--limit:#8a1f4d;--good:#1c7a3d;--bad:#b3261e}
@@ -22,6 +24,7 @@ td:first-child{white-space:normal}
 figcaption{font-size:13px;color:var(--soft)}svg{width:100%;height:auto;font:11px system-ui,sans-serif}
 svg text{fill:var(--soft)}.grid{stroke:var(--rule)}polyline{fill:none;stroke-width:1.4;opacity:.85}
 polyline.near{stroke:var(--near)}polyline.far{stroke:var(--far)}polyline.one{stroke:var(--near)}
+polyline.all{stroke-width:2.8;opacity:1}
 line.limit{stroke:var(--limit);stroke-dasharray:5 3}
 svg text.limit{fill:var(--limit);stroke:#fff;stroke-width:4px;paint-order:stroke}.limit{color:var(--limit)}
 .warn{background:#fff4e0;border-left:4px solid #d98c00;padding:8px 12px;max-width:95ch}
@@ -45,7 +48,7 @@ pub fn render(report: &Report) -> String {
     overview(&mut page, report);
     goals(&mut page, report);
     for found in &report.measurements {
-        section(&mut page, found);
+        section::section(&mut page, report, found);
     }
     machine(&mut page, report);
     page.push_str("</html>\n");
@@ -56,13 +59,14 @@ pub fn render(report: &Report) -> String {
 fn in_short(page: &mut String, report: &Report) {
     let count = report.measurements.len();
     let discarded: usize = report.measurements.iter().map(|found| found.discarded.len()).sum();
+    let start = &report.words.start;
     let mut rows = vec![
         (
             "What",
             format!(
-                "{} {count} measurement{}, each of several starts of what it measures; one start is one line of a table and \
-                 one line of a plot, and the headline is the median of the starts. {discarded} starts were discarded, each \
-                 with its reason below.",
+                "{} {count} measurement{}, each of several {start}s of what it measures; one {start} is one line of a table and one \
+                 line of a plot, and the headline is the median of the {start}s; p99 and max are of all their samples together. \
+                 {discarded} {start}s were discarded (one counts in each measurement of it), each with its reason below.",
                 escape(&report.what),
                 if count == 1 { "" } else { "s" }
             ),
@@ -70,14 +74,13 @@ fn in_short(page: &mut String, report: &Report) {
         ("Where", escape(&report.fingerprint.line())),
         ("When", utc(report.started_ns)),
     ];
-    if report.measurements.iter().any(|found| found.summaries.iter().any(|summary| summary.a_ns.is_some())) {
-        rows.push((
-            "Limit",
-            "<b class=limit>A</b>, what the machine itself takes to move one cache line from core to core, measured by the \
-             same processes just before and after: a message between the two cores needs at least that. A headline of 1.00 A \
-             is at the limit, and a few hundredths less are the spread of A itself. <b class=limit>Dashed</b> in the plots."
-                .to_owned(),
-        ));
+    let any = |has: &dyn Fn(&Summary) -> bool| report.measurements.iter().flat_map(|found| &found.summaries).any(has);
+    if !report.limit.is_empty() {
+        let drawn = any(&|summary| summary.limit_ns.is_some());
+        let dashed = if drawn { " <b class=limit>Dashed</b> in the plots." } else { "" };
+        rows.push(("Limit", format!("{}{dashed}", escape(&report.limit))));
+    }
+    if any(&|summary| summary.a_ns.is_some()) {
         rows.push((
             "Cores",
             format!(
@@ -115,11 +118,12 @@ fn overview(page: &mut String, report: &Report) {
             "measurement",
             "lane",
             "cores",
-            "starts kept",
+            &format!("{}s kept", report.words.start),
             "dis\u{ad}carded",
-            "limit A",
+            "A",
+            "limit",
             "headline",
-            "headline / A",
+            "headline / limit",
             "p99",
             "max",
         ],
@@ -133,11 +137,12 @@ fn overview(page: &mut String, report: &Report) {
                     link(found),
                     escape(&found.subject),
                     summary.placement.map_or_else(dash, placed),
-                    summary.trials.to_string(),
+                    report.kept(summary.trials),
                     found.discarded.len().to_string(),
                     ns(summary.a_ns),
+                    limit_of(found, summary).map_or_else(dash, |(words, _)| words),
                     format!("<b>{}</b>", in_unit(summary.value, found.unit)),
-                    summary.over_a.map_or_else(dash, |ratio| format!("{ratio:.2}")),
+                    summary.over_limit.map_or_else(dash, |ratio| format!("{ratio:.2}")),
                     ns(summary.p99_ns),
                     ns(summary.max_ns.map(|ns| ns as f64)),
                 ],
@@ -145,11 +150,17 @@ fn overview(page: &mut String, report: &Report) {
         }
         if found.summaries.is_empty() {
             let count = found.discarded.len().to_string();
-            let cells = [link(found), escape(&found.subject), dash(), "0".to_owned(), count, dash()];
-            row(page, &[&cells[..], &["no start counted".to_owned()]].concat());
+            let cells = [link(found), escape(&found.subject), dash(), report.kept(0), count, dash(), dash()];
+            row(page, &[&cells[..], &[format!("no {} counted", report.words.start)]].concat());
         }
     }
     page.push_str("</table></div>");
+}
+
+/// The limit of a placement in words, and how often it fits into the headline. A rate has none.
+fn limit_of(found: &Measurement, summary: &Summary) -> Option<(String, f64)> {
+    let (limit_ns, ratio) = summary.limit_ns.zip(summary.over_limit).filter(|_| found.unit == Unit::Ns)?;
+    Some((in_unit(limit_ns, Unit::Ns), ratio))
 }
 
 /// A measurement's title, as a link to its section.
@@ -170,125 +181,21 @@ fn goals(page: &mut String, report: &Report) {
     page.push_str("<h2>Goals</h2>");
     head(page, &["goal", "cores", "bound", "found", "verdict"]);
     for (found, verdict) in verdicts() {
-        let [goal, _, bound, value, met] = verdict_cells(found, verdict).map(|cell| escape(&cell));
+        let [goal, _, bound, value, met] = verdict_cells(report, found, verdict).map(|cell| escape(&cell));
         let cores = verdict.placement.map_or_else(dash, placed);
-        row(page, &[goal, cores, bound, value, judged(found, verdict, met)]);
+        row(page, &[goal, cores, bound, value, judged(verdict, met)]);
     }
     page.push_str("</table></div>");
 }
 
-/// A verdict's word; of a goal that was not judged, why.
-fn judged(found: &Measurement, verdict: &Verdict, word: String) -> String {
-    match (verdict.met, verdict.placement) {
-        (Some(true), _) => format!("<span class=met>{word}</span>"),
-        (Some(false), _) => format!("<span class=missed>{word}</span>"),
-        (None, Some(placement)) if found.at(verdict.placement).is_none() => {
-            format!("<span class=soft>not judged: no start was {placement}</span>")
-        }
-        (None, _) => format!("<span class=soft>{word}</span>"),
-    }
-}
-
-/// What was found, against the limit and the goals, in a sentence for each placement.
-fn found_in_words(page: &mut String, found: &Measurement) {
-    for summary in &found.summaries {
-        let _ = write!(page, "<p><b>Found.</b> {}", in_unit(summary.value, found.unit));
-        if let Some(placement) = summary.placement {
-            let _ = write!(page, " with the cores {}", placed(placement));
-        }
-        if let Some((ratio, a_ns)) = summary.over_a.zip(summary.a_ns) {
-            let _ = write!(page, ", {ratio:.2} times the limit A of {}", in_unit(a_ns, Unit::Ns));
-        }
-        page.push('.');
-        let here = |verdict: &&Verdict| verdict.met.is_some() && verdict.placement == summary.placement;
-        for verdict in found.verdicts.iter().filter(here) {
-            let [goal, _, bound, value, met] = verdict_cells(found, verdict).map(|cell| escape(&cell));
-            let _ = write!(page, " Goal {goal} {bound}: {value}, {}.", judged(found, verdict, met));
-        }
-        page.push_str("</p>");
-    }
-}
-
-fn section(page: &mut String, found: &Measurement) {
-    let _ = write!(
-        page,
-        "<h2 id=\"{}-{}\">{} <span class=soft>{}</span></h2><p>{}</p><p><b>Limit.</b> {}</p>",
-        escape(&found.subject),
-        escape(&found.id),
-        escape(&found.title),
-        escape(&found.subject),
-        escape(&found.what),
-        escape(&found.limit)
-    );
-    found_in_words(page, found);
-    let _ = write!(page, "<p class=soft>Settings: {}</p>", escape(&found.settings));
-    let plots = [
-        (plot::percentiles(found), "Latency by percentile: how late the rarest messages are."),
-        (plot::maxima(found), "Worst message of each interval: when it was late."),
-    ];
-    if plots.iter().any(|(svg, _)| svg.is_some()) {
-        page.push_str("<div class=plots>");
-        for (svg, caption) in plots {
-            if let Some(svg) = svg {
-                let _ = write!(page, "<figure>{svg}<figcaption>{caption}</figcaption></figure>");
-            }
-        }
-        page.push_str("</div>");
-    }
-    trials(page, found);
-    for discard in &found.discarded {
-        let _ = write!(page, "<p class=soft>Start {} discarded: {}</p>", discard.number, escape(&discard.reason));
-    }
-}
-
-fn trials(page: &mut String, found: &Measurement) {
-    head(
-        page,
-        &[
-            "start",
-            "cores",
-            "A before",
-            "A after",
-            "headline",
-            "p50",
-            "p99",
-            "p99.9",
-            "max",
-            "samples",
-            "jitter floor max",
-            "least CPU / wall",
-            "messages",
-            "lost",
-        ],
-    );
-    for one in &found.trials {
-        let ns = |value: Option<u64>| value.map_or_else(dash, |ns| in_unit(ns as f64, Unit::Ns));
-        let anchor = |value: Option<f64>| value.map_or_else(dash, |ns| in_unit(ns, Unit::Ns));
-        let hot = || one.roles.iter().filter(|role| role.role != trial::Role::Tap);
-        let share = hot().filter_map(|role| role.cpu.share()).fold(f64::INFINITY, f64::min);
-        let lost: u64 = hot().flat_map(|role| &role.counts).map(|counts| counts.lost).sum();
-        let sent = one.roles.first().and_then(|role| role.counts.first()).map(|counts| counts.messages);
-        row(
-            page,
-            &[
-                one.number.to_string(),
-                one.placement.map_or_else(dash, placed),
-                anchor(one.anchors.map(|anchors| anchors.before.one_way_ns)),
-                anchor(one.anchors.map(|anchors| anchors.after.one_way_ns)),
-                format!("<b>{}</b>", in_unit(one.value, found.unit)),
-                ns(one.figures.p50_ns),
-                ns(one.figures.p99_ns),
-                ns(one.figures.p999_ns),
-                ns(one.figures.max_ns),
-                one.figures.samples.to_string(),
-                ns(one.jitter_max_ns()),
-                if share.is_finite() { format!("{:.1} %", share * 100.0) } else { dash() },
-                sent.map_or_else(dash, |sent| sent.to_string()),
-                lost.to_string(),
-            ],
-        );
-    }
-    page.push_str("</table></div>");
+/// A verdict's word in its color.
+fn judged(verdict: &Verdict, word: String) -> String {
+    let class = match verdict.met {
+        Some(true) => "met",
+        Some(false) => "missed",
+        None => "soft",
+    };
+    format!("<span class={class}>{word}</span>")
 }
 
 fn machine(page: &mut String, report: &Report) {
@@ -314,7 +221,9 @@ fn machine(page: &mut String, report: &Report) {
         ("a stamp", format!("costs {:.1} ns, steps by {:.1} ns", print.stamp_ns[0], print.stamp_ns[1])),
         ("transparent huge pages", or(&print.transparent_huge_pages, "unknown")),
         ("reserved huge pages", print.huge_pages.map_or_else(dash, |pages| pages.to_string())),
-        ("build", format!("{} {}, revision {}", print.version, print.profile, or(&print.revision, "unknown"))),
+        ("build", format!("{}, {} profile", print.version, print.profile)),
+        ("commit", print.commit()),
+        ("compiler", format!("{}, target {}", print.compiler, print.target)),
     ];
     for (name, value) in rows {
         let _ = write!(

@@ -41,7 +41,7 @@ pub fn watch(core: usize, ns: u64, timeline: &Timeline) -> Jitter {
     let first = tsc();
     let end = first.wrapping_add(timeline.ticks(ns));
     recorder.begin(first);
-    let mut last = first;
+    let mut last = tsc();
     while last < end {
         let now = tsc();
         let gap = now.saturating_sub(last);

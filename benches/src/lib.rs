@@ -27,6 +27,7 @@ pub mod logs;
 pub mod meeting;
 pub mod micro;
 pub mod operations;
+pub mod outputs;
 pub mod peers;
 pub mod plot;
 pub mod recorder;

@@ -3,8 +3,8 @@
 //! Nothing is fetched and nothing runs: the picture is complete in the file.
 
 use crate::anchor::Placement;
-use crate::report::Unit;
-use crate::report::{Measurement, Trial};
+use crate::figures::Point;
+use crate::report::{Measurement, Summary, Trial, Unit, Words};
 use crate::text::in_unit;
 use std::fmt::Write as _;
 
@@ -80,41 +80,44 @@ fn open(title: &str) -> String {
 const TEXT: f64 = 13.0;
 
 /// The limit of each placement as a line, each with its words: above the line, and above the words of the limit below.
-fn anchor_lines(svg: &mut String, axis: &Decades, found: &Measurement) {
-    let mut limits: Vec<(f64, Option<Placement>)> =
-        found.summaries.iter().filter_map(|summary| Some((summary.a_ns?, summary.placement))).collect();
+fn limit_lines(svg: &mut String, axis: &Decades, found: &Measurement) {
+    let mut limits: Vec<(f64, &Summary)> =
+        found.summaries.iter().filter_map(|summary| Some((summary.limit_ns?, summary))).collect();
     limits.sort_by(|one, other| one.0.total_cmp(&other.0));
-    for (a_ns, _) in &limits {
-        let (y, end) = (axis.y(*a_ns), WIDTH - RIGHT);
+    for (limit_ns, _) in &limits {
+        let (y, end) = (axis.y(*limit_ns), WIDTH - RIGHT);
         let _ = write!(svg, "<line class=limit x1={LEFT} y1={y:.1} x2={end:.1} y2={y:.1} />");
     }
     let mut free = HEIGHT;
-    for (a_ns, placement) in limits {
-        let y = (axis.y(a_ns) - 4.0).min(free);
+    for (limit_ns, summary) in limits {
+        let y = (axis.y(limit_ns) - 4.0).min(free);
         free = y - TEXT;
-        let place = placement.map_or(String::new(), |placement| format!(" {placement}"));
+        let name = if summary.a_ns == Some(limit_ns) { " A" } else { "" };
+        let place = summary.placement.map_or(String::new(), |placement| format!(" {placement}"));
         let _ = write!(
             svg,
-            "<text class=limit x={:.1} y={y:.1} text-anchor=end>limit A{place} {}</text>",
+            "<text class=limit x={:.1} y={y:.1} text-anchor=end>limit{name}{place} {}</text>",
             WIDTH - RIGHT - 4.0,
-            in_unit(a_ns, Unit::Ns)
+            in_unit(limit_ns, Unit::Ns)
         );
     }
 }
 
 /// Latency by percentile, one line per trial; `None` when no trial has latencies.
 #[must_use]
-pub fn percentiles(found: &Measurement) -> Option<String> {
+pub fn percentiles(found: &Measurement, words: &Words) -> Option<String> {
     const TICKS: [(f64, &str); 7] =
         [(0.0, "0"), (0.5, "50"), (0.9, "90"), (0.99, "99"), (0.999, "99.9"), (0.9999, "99.99"), (0.99999, "99.999")];
-    let points = || found.trials.iter().flat_map(|trial| &trial.figures.curve);
+    let pooled = || found.summaries.iter().filter(|summary| summary.trials > 1);
+    let of_starts = || found.trials.iter().flat_map(|trial| &trial.figures.curve);
+    let points = || of_starts().chain(pooled().flat_map(|summary| &summary.curve));
     let rarity = |percentile: f64| -(1.0 - percentile / 100.0).log10();
     let widest = points().map(|point| rarity(point.percentile)).fold(1.0, f64::max);
-    let limits = found.summaries.iter().filter_map(|summary| summary.a_ns);
+    let limits = found.summaries.iter().filter_map(|summary| summary.limit_ns);
     let axis = Decades::holding(points().map(|point| point.ns as f64).chain(limits))?;
     points().next()?;
     let x = |rarity: f64| LEFT + rarity / widest * (WIDTH - LEFT - RIGHT);
-    let mut svg = open("Latency by percentile, one line per trial");
+    let mut svg = open(&format!("{} by percentile, one line for each {}", words.length, words.start));
     axis.grid(&mut svg);
     for (quantile, name) in TICKS {
         let at = x(-(1.0_f64 - quantile).log10());
@@ -130,44 +133,47 @@ pub fn percentiles(found: &Measurement) -> Option<String> {
     }
     let _ = write!(
         svg,
-        "<text x={:.1} y={:.1} text-anchor=middle>percentile of messages (logarithmic towards 100)</text>",
+        "<text x={:.1} y={:.1} text-anchor=middle>percentile of {}s (logarithmic towards 100)</text>",
         f64::midpoint(LEFT, WIDTH - RIGHT),
-        HEIGHT - 6.0
+        HEIGHT - 6.0,
+        words.sample
     );
+    let line = |curve: &[Point]| -> Vec<String> {
+        let place = |point: &Point| format!("{:.1},{:.1}", x(rarity(point.percentile)), axis.y(point.ns as f64));
+        curve.iter().map(place).collect()
+    };
     for trial in &found.trials {
-        let line: Vec<String> = trial
-            .figures
-            .curve
-            .iter()
-            .map(|point| format!("{:.1},{:.1}", x(rarity(point.percentile)), axis.y(point.ns as f64)))
-            .collect();
-        polyline(&mut svg, trial, &line);
+        polyline(&mut svg, class(trial.placement), &in_words(trial, words), &line(&trial.figures.curve));
     }
-    anchor_lines(&mut svg, &axis, found);
+    for summary in pooled() {
+        let class = format!("\"{} all\"", class(summary.placement));
+        polyline(&mut svg, &class, &format!("{} {}s together", summary.trials, words.start), &line(&summary.curve));
+    }
+    limit_lines(&mut svg, &axis, found);
     svg.push_str("</svg>");
     Some(svg)
 }
 
-fn polyline(svg: &mut String, trial: &Trial, points: &[String]) {
+/// A start, as its line is called.
+fn in_words(trial: &Trial, words: &Words) -> String {
     let place = trial.placement.map_or(String::new(), |placement| format!(", {placement}"));
-    let _ = write!(
-        svg,
-        "<polyline class={} points=\"{}\"><title>start {}{place}</title></polyline>",
-        class(trial.placement),
-        points.join(" "),
-        trial.number
-    );
+    format!("{} {}{place}", words.start, trial.number)
+}
+
+fn polyline(svg: &mut String, class: &str, words: &str, points: &[String]) {
+    let _ = write!(svg, "<polyline class={class} points=\"{}\"><title>{words}</title></polyline>", points.join(" "));
 }
 
 /// The largest latency of each interval over time, one line per trial; `None` when no trial has latencies.
 #[must_use]
-pub fn maxima(found: &Measurement) -> Option<String> {
+pub fn maxima(found: &Measurement, words: &Words) -> Option<String> {
     let points = || found.trials.iter().flat_map(|trial| &trial.series).filter(|point| point.samples > 0);
-    let limits = found.summaries.iter().filter_map(|summary| summary.a_ns);
+    let limits = found.summaries.iter().filter_map(|summary| summary.limit_ns);
     let axis = Decades::holding(points().map(|point| point.max_ns as f64).chain(limits))?;
     let last = points().map(|point| point.start_us).max()?.max(1);
     let x = |us: u64| LEFT + us as f64 / last as f64 * (WIDTH - LEFT - RIGHT);
-    let mut svg = open("Largest latency per interval over time, one line per trial");
+    let mut svg =
+        open(&format!("largest {} of each interval over time, one line for each {}", words.length, words.start));
     axis.grid(&mut svg);
     for quarter in 0..=4 {
         let us = last * quarter / 4;
@@ -183,7 +189,7 @@ pub fn maxima(found: &Measurement) -> Option<String> {
     }
     let _ = write!(
         svg,
-        "<text x={:.1} y={:.1} text-anchor=middle>time since the warm-up's end: maximum of each interval</text>",
+        "<text x={:.1} y={:.1} text-anchor=middle>time since the first measured moment: maximum of each interval</text>",
         f64::midpoint(LEFT, WIDTH - RIGHT),
         HEIGHT - 6.0
     );
@@ -194,9 +200,9 @@ pub fn maxima(found: &Measurement) -> Option<String> {
             .filter(|point| point.samples > 0)
             .map(|point| format!("{:.1},{:.1}", x(point.start_us), axis.y(point.max_ns as f64)))
             .collect();
-        polyline(&mut svg, trial, &line);
+        polyline(&mut svg, class(trial.placement), &in_words(trial, words), &line);
     }
-    anchor_lines(&mut svg, &axis, found);
+    limit_lines(&mut svg, &axis, found);
     svg.push_str("</svg>");
     Some(svg)
 }
@@ -205,7 +211,7 @@ pub fn maxima(found: &Measurement) -> Option<String> {
 mod tests {
     use super::*;
     use crate::anchor::{Anchor, Anchors};
-    use crate::figures::{Figures, Point};
+    use crate::figures::Figures;
 
     /// A measurement with a start at each of these A, drawn from 100 ns to 10 us.
     fn measured(limits: &[f64]) -> Measurement {
@@ -251,12 +257,12 @@ mod tests {
 
     #[test]
     fn the_words_of_limits_that_lie_close_stand_above_each_other() {
-        let svg = percentiles(&measured(&[121.0, 118.0])).unwrap();
+        let svg = percentiles(&measured(&[121.0, 118.0]), &Words::default()).unwrap();
         let [(near, near_words), (far, far_words)] = words(&svg)[..] else { panic!("two limits: {svg}") };
         assert_eq!([near_words, far_words], ["limit A NEAR 118.0 ns", "limit A FAR 121.0 ns"]);
         assert!(near - far >= TEXT, "{near} and {far}");
         // Words of limits that lie apart stand at their lines.
-        let svg = percentiles(&measured(&[240.0, 55.0])).unwrap();
+        let svg = percentiles(&measured(&[240.0, 55.0]), &Words::default()).unwrap();
         let [(near, _), (far, _)] = words(&svg)[..] else { panic!("two limits: {svg}") };
         assert!(
             svg.contains(&format!("y1={:.1}", near + 4.0)) && svg.contains(&format!("y1={:.1}", far + 4.0)),

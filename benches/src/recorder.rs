@@ -4,6 +4,7 @@
 //! exact maximum is kept beside.
 
 use hdrhistogram::Histogram;
+use runtime::clock::{realtime_ns, tsc};
 use serde::{Deserialize, Serialize};
 
 /// Longest value that is told apart, in nanoseconds: a minute.
@@ -23,6 +24,9 @@ pub fn histogram() -> Histogram<u64> {
 /// Counts of one interval, to carry from process to process.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct IntervalCounts {
+    /// The first measured moment, in nanoseconds since the Unix epoch; 0 = not known.
+    #[serde(default)]
+    pub first_ns: u64,
     /// Start, in microseconds after the first measured moment.
     pub start_us: u64,
     /// Length, in microseconds.
@@ -55,6 +59,8 @@ pub struct Recorder {
     turn: u64,
     interval_ticks: u64,
     interval_us: u64,
+    /// When the first interval begins, in nanoseconds since the Unix epoch.
+    first_ns: u64,
 }
 
 impl Recorder {
@@ -68,11 +74,15 @@ impl Recorder {
         let mut all = vec![histogram(); intervals];
         // Storing to every count makes every page present.
         all.iter_mut().for_each(|histogram| histogram.reset());
-        Self { intervals: all, maxima: vec![0; intervals], current: 0, turn: u64::MAX, interval_ticks, interval_us }
+        let maxima = vec![0; intervals];
+        Self { intervals: all, maxima, current: 0, turn: u64::MAX, interval_ticks, interval_us, first_ns: 0 }
     }
 
-    /// The first interval begins at this counter.
-    pub const fn begin(&mut self, start: u64) {
+    /// The first interval begins at this counter. It reads the clock: not within what is measured.
+    pub fn begin(&mut self, start: u64) {
+        let ahead_ticks = start.wrapping_sub(tsc()).cast_signed();
+        let ahead_ns = ahead_ticks as f64 * (self.interval_us * 1_000) as f64 / self.interval_ticks as f64;
+        self.first_ns = realtime_ns().saturating_add_signed(ahead_ns as i64);
         self.current = 0;
         self.turn = start.wrapping_add(self.interval_ticks);
     }
@@ -95,6 +105,7 @@ impl Recorder {
     pub fn counts(&self) -> Vec<IntervalCounts> {
         let used = self.intervals.iter().rposition(|histogram| !histogram.is_empty()).map_or(0, |last| last + 1);
         let one = |index: usize| IntervalCounts {
+            first_ns: self.first_ns,
             start_us: index as u64 * self.interval_us,
             length_us: self.interval_us,
             max_ns: self.maxima[index],
@@ -124,5 +135,19 @@ mod tests {
         assert_eq!(shape, [(0, 7, 2), (1_000, 1_234, 2), (2_000, 2 * LONGEST_NS, 1)]);
         let back = counts[1].histogram();
         assert_eq!((back.len(), back.value_at_quantile(0.5), back.max()), (2, 9, 1_234));
+    }
+
+    #[test]
+    fn the_first_moment_has_a_date() {
+        let line = crate::timeline::Timeline::measure();
+        let mut recorder = Recorder::new(1, 1_000, line.ticks(1_000_000));
+        let before = realtime_ns();
+        let lead_ns = 50_000_000;
+        let start = tsc().wrapping_add(line.ticks(lead_ns));
+        recorder.begin(start);
+        recorder.record(start, 5);
+        let (first, after) = (recorder.counts()[0].first_ns, realtime_ns());
+        // A millisecond for the clock's own steps.
+        assert!((before + lead_ns - 1_000_000..=after + lead_ns + 1_000_000).contains(&first), "{first} {before}");
     }
 }

@@ -3,19 +3,31 @@
 //! It is the one shape behind the terminal's table, `--json` and the HTML page. A measurement of another kind (an operation
 //! in one thread, a chain of processes) fills the same fields; nothing here knows how a number was found.
 
-use crate::anchor::{Anchors, Placement};
+use crate::anchor::Placement;
 use crate::cpu::CpuUse;
-use crate::figures::{Figures, median};
 use crate::fingerprint::Fingerprint;
-use crate::goal::{Goal, Verdict};
+use crate::goal::{Goal, GoalFigure, Verdict};
 use crate::jitter::Jitter;
-use crate::recorder::IntervalCounts;
 use crate::timeline::StampCost;
 use crate::trial::{Counts, Role};
 use serde::{Deserialize, Serialize};
 
+mod start;
+mod summary;
+mod words;
+
+pub use start::Trial;
+pub use summary::Summary;
+pub use words::Words;
+
 /// Version of the JSON document.
 pub const SCHEMA_VERSION: u64 = 1;
+
+/// The limit where messages go from core to core.
+const LIMIT_A: &str = "A: half of the median round trip of one cache line between the two pinned cores, timed in batches of 32, in \
+                       the measured processes, just before and after. A message between the two cores needs at least that. A \
+                       headline of 1.00 A is at the limit, and a few hundredths less are the spread of A itself. Ratios to A \
+                       carry over to other machines; absolute figures do not.";
 
 /// What a headline value is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -55,42 +67,6 @@ pub struct SeriesPoint {
     pub max_ns: u64,
 }
 
-/// One start of the processes that was kept.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Trial {
-    /// Number of the start, from 1; discarded ones have numbers too.
-    pub number: u32,
-    /// Where the cores lay; `None` when only one was used.
-    pub placement: Option<Placement>,
-    /// Its anchors; `None` when only one core was used.
-    pub anchors: Option<Anchors>,
-    /// The headline value, in the measurement's unit.
-    pub value: f64,
-    /// Latencies of single messages, when they were taken.
-    pub figures: Figures,
-    /// Time series of the latencies.
-    pub series: Vec<SeriesPoint>,
-    /// Accounts of the roles.
-    pub roles: Vec<RoleAccount>,
-    /// The latencies themselves, for log files.
-    #[serde(skip)]
-    pub intervals: Vec<IntervalCounts>,
-}
-
-impl Trial {
-    /// A of the trial, in nanoseconds.
-    #[must_use]
-    pub fn a_ns(&self) -> Option<f64> {
-        self.anchors.map(|anchors| anchors.one_way_ns())
-    }
-
-    /// The longest interruption of any of its cores while the floor was watched, in nanoseconds; `None` when it was not.
-    #[must_use]
-    pub fn jitter_max_ns(&self) -> Option<u64> {
-        self.roles.iter().filter(|role| role.jitter.watched_ns > 0).map(|role| role.jitter.max_ns).max()
-    }
-}
-
 /// Why a trial was not kept.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Discard {
@@ -100,33 +76,6 @@ pub struct Discard {
     pub reason: String,
     /// True when the work itself was wrong (a checksum, an order): no noise of the machine explains that.
     pub defect: bool,
-}
-
-/// The trials of one placement, by medians. Placements are never mixed.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Summary {
-    /// Where the cores lay; `None` when only one was used.
-    pub placement: Option<Placement>,
-    /// Trials.
-    pub trials: usize,
-    /// Median of A, in nanoseconds.
-    pub a_ns: Option<f64>,
-    /// Median of the headline values.
-    pub value: f64,
-    /// Smallest and largest headline value.
-    pub range: [f64; 2],
-    /// Median of value / A, each with its own trial's A (nanoseconds only).
-    pub over_a: Option<f64>,
-    /// Median of the trials' 50th percentiles of single messages, in nanoseconds.
-    pub p50_ns: Option<f64>,
-    /// Median of their 99th percentiles.
-    pub p99_ns: Option<f64>,
-    /// Median of p99 / A, each with its own trial's A.
-    pub p99_over_a: Option<f64>,
-    /// Largest of all.
-    pub max_ns: Option<u64>,
-    /// Samples of all trials.
-    pub samples: u64,
 }
 
 /// One thing measured.
@@ -159,32 +108,17 @@ pub struct Measurement {
 impl Measurement {
     /// Sums the trials up and judges the goals. Goals that compare two measurements are judged by [`Report::judge`].
     pub fn conclude(&mut self, goals: &[Goal]) {
+        self.conclude_beside(goals, &Trial::a_ns);
+    }
+
+    /// The same, where the least that a trial could take (in nanoseconds) is another than A.
+    pub fn conclude_beside(&mut self, goals: &[Goal], limit: &dyn Fn(&Trial) -> Option<f64>) {
         let mut placements: Vec<Option<Placement>> = self.trials.iter().map(|trial| trial.placement).collect();
         placements.sort_unstable();
         placements.dedup();
-        self.summaries = placements.into_iter().map(|placement| self.summary(placement)).collect();
+        let of = |placement| Summary::of(placement, &self.trials, self.unit, limit);
+        self.summaries = placements.into_iter().map(of).collect();
         self.verdicts = goals.iter().flat_map(|goal| goal.judge(&self.summaries)).collect();
-    }
-
-    fn summary(&self, placement: Option<Placement>) -> Summary {
-        let trials: Vec<&Trial> = self.trials.iter().filter(|trial| trial.placement == placement).collect();
-        let ns = |value: Option<u64>| value.map(|ns| ns as f64);
-        let of = |value: &dyn Fn(&Trial) -> Option<f64>| median(trials.iter().filter_map(|trial| value(trial)));
-        let is_ns = self.unit == Unit::Ns;
-        let values = || trials.iter().map(|trial| trial.value);
-        Summary {
-            placement,
-            trials: trials.len(),
-            a_ns: of(&Trial::a_ns),
-            value: median(values()).unwrap_or(f64::NAN),
-            range: [values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max)],
-            over_a: of(&|trial| Some(trial.value / trial.a_ns()?)).filter(|_| is_ns),
-            p50_ns: of(&|trial| ns(trial.figures.p50_ns)),
-            p99_ns: of(&|trial| ns(trial.figures.p99_ns)),
-            p99_over_a: of(&|trial| Some(ns(trial.figures.p99_ns)? / trial.a_ns()?)),
-            max_ns: trials.iter().filter_map(|trial| trial.figures.max_ns).max(),
-            samples: trials.iter().map(|trial| trial.figures.samples).sum(),
-        }
     }
 
     /// The summary of a placement.
@@ -210,6 +144,15 @@ pub struct Report {
     /// What the command measures, in a sentence.
     #[serde(default)]
     pub what: String,
+    /// What the limits are and how they were found; empty where there is none.
+    #[serde(default)]
+    pub limit: String,
+    /// What its parts are called.
+    #[serde(default)]
+    pub words: Words,
+    /// Starts that were to be kept of each measurement; `None` where that was not said.
+    #[serde(default)]
+    pub starts_asked: Option<u32>,
     /// When it began, in nanoseconds since the Unix epoch.
     pub started_ns: u64,
     /// The machine and the build.
@@ -225,11 +168,9 @@ impl Report {
     #[must_use]
     pub fn new(command: &str, started_ns: u64, fingerprint: Fingerprint) -> Self {
         let mut notes = vec![
-            "A is half of the median round trip of one cache line between the two pinned cores, timed in batches of 32, in \
-             the measured processes, before and after. Ratios to A carry over to other machines; absolute figures do not."
-                .to_owned(),
             "Nothing is subtracted: a latency with stamps of its own contains what reading the counter costs (see the \
-             machine's line). Percentiles with fewer than ten samples above them are not shown."
+             machine's line). Percentiles of several starts are of all their samples together; those with fewer than ten samples \
+             above them are not shown."
                 .to_owned(),
         ];
         if fingerprint.virtual_machine.is_some() {
@@ -242,8 +183,19 @@ impl Report {
                 fingerprint.profile
             ));
         }
-        let (command, what) = (command.to_owned(), String::new());
-        Self { schema_version: SCHEMA_VERSION, command, what, started_ns, fingerprint, notes, measurements: Vec::new() }
+        let (command, what, limit) = (command.to_owned(), String::new(), LIMIT_A.to_owned());
+        Self {
+            schema_version: SCHEMA_VERSION,
+            command,
+            what,
+            limit,
+            words: Words::default(),
+            starts_asked: None,
+            started_ns,
+            fingerprint,
+            notes,
+            measurements: Vec::new(),
+        }
     }
 
     /// Judges how `id` stands to `reference` (value / A to value / A, or value to value where there is no A).
@@ -265,6 +217,38 @@ impl Report {
         }
     }
 
+    /// States how many starts were to be kept of each measurement. Where fewer were, no goal is judged: what differs from
+    /// start to start was not seen.
+    pub fn hold_to(&mut self, starts: u32) {
+        self.starts_asked = Some(starts);
+        let short = self.measurements.iter_mut().filter(|found| found.trials.len() < starts as usize);
+        short.flat_map(|found| &mut found.verdicts).for_each(|verdict| verdict.met = None);
+    }
+
+    /// Starts behind a figure, of those that were to be kept: `3 of 5`.
+    #[must_use]
+    pub fn kept(&self, starts: usize) -> String {
+        self.starts_asked.map_or_else(|| starts.to_string(), |asked| format!("{starts} of {asked}"))
+    }
+
+    /// Why a goal was not judged, in words; `None` when it was.
+    #[must_use]
+    pub fn unjudged(&self, found: &Measurement, verdict: &Verdict) -> Option<String> {
+        let kept = found.trials.len();
+        let is_short = self.starts_asked.is_some_and(|asked| kept < asked as usize);
+        match (verdict.met, verdict.placement) {
+            (Some(_), _) => None,
+            (None, _) if is_short => Some(format!("not judged: {} {}s", self.kept(kept), self.words.start)),
+            (None, Some(placement)) if found.at(verdict.placement).is_none() => {
+                Some(format!("not judged: no start was {placement}"))
+            }
+            (None, _) if matches!(verdict.figure, GoalFigure::P99 | GoalFigure::P99OverA) => {
+                Some("not judged: too few samples above it".to_owned())
+            }
+            (None, _) => Some("not judged here".to_owned()),
+        }
+    }
+
     /// False when the work of some trial was wrong, or a measurement has no trial left.
     #[must_use]
     pub fn is_sound(&self) -> bool {
@@ -275,8 +259,8 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::anchor::Anchor;
-    use crate::goal::GoalFigure;
+    use crate::anchor::{Anchor, Anchors};
+    use crate::figures::Figures;
 
     fn trial(number: u32, a_ns: f64, value: f64) -> Trial {
         let anchor = Anchor { one_way_ns: a_ns, single_p50_ns: a_ns, single_p99_ns: a_ns };
@@ -335,5 +319,22 @@ mod tests {
         assert_eq!(verdicts.len(), 1);
         assert!((verdicts[0].found.expect("a ratio") - 52.0 / 51.0).abs() < 1e-9);
         assert_eq!(verdicts[0].met, Some(true));
+    }
+
+    #[test]
+    fn goals_are_not_judged_on_fewer_starts_than_were_asked_for() {
+        let goal = [Goal::everywhere_at_most(GoalFigure::OverA, 1.5, "p50")];
+        let mut short = measurement("short", vec![trial(1, 50.0, 52.0), trial(3, 50.0, 52.0)]);
+        let mut whole = measurement("whole", (1..=3).map(|number| trial(number, 50.0, 52.0)).collect());
+        short.conclude(&goal);
+        whole.conclude(&goal);
+        let mut report = Report::new("test", 0, Fingerprint::default());
+        report.measurements = vec![short, whole];
+        report.hold_to(3);
+        let [short, whole] = &report.measurements[..] else { panic!("two") };
+        assert_eq!((short.verdicts[0].met, short.verdicts[0].found), (None, Some(1.04)));
+        assert_eq!(report.unjudged(short, &short.verdicts[0]).as_deref(), Some("not judged: 2 of 3 starts"));
+        assert_eq!((whole.verdicts[0].met, report.unjudged(whole, &whole.verdicts[0])), (Some(true), None));
+        assert!(report.is_sound(), "few starts are no defect");
     }
 }

@@ -85,7 +85,7 @@ mod tests {
     fn trial(latencies: impl Iterator<Item = u64>) -> Trial {
         let counts: Vec<(u64, u64)> = latencies.map(|ns| (ns, 1)).collect();
         let max_ns = counts.iter().map(|(ns, _)| *ns).max().unwrap_or(0);
-        let intervals = vec![IntervalCounts { start_us: 0, length_us: 1_000_000, max_ns, counts }];
+        let intervals = vec![IntervalCounts { length_us: 1_000_000, max_ns, counts, ..IntervalCounts::default() }];
         Trial {
             number: 1,
             placement: None,

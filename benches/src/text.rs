@@ -1,7 +1,7 @@
 //! The report on a terminal: the machine, a table of summaries, the trials one by one, the goals.
 
 use crate::goal::{GoalFigure, Verdict};
-use crate::report::{Measurement, Report, Summary, Unit};
+use crate::report::{Measurement, Report, Summary, Trial, Unit};
 use comfy_table::{ContentArrangement, Table, presets};
 
 /// The whole report as text, without a line's end.
@@ -12,11 +12,15 @@ pub fn render(report: &Report) -> String {
         .measurements
         .iter()
         .flat_map(|found| found.discarded.iter().map(move |discard| (found, discard)))
-        .map(|(found, discard)| format!("discarded: {} start {}: {}", found.id, discard.number, discard.reason))
+        .map(|(found, discard)| {
+            format!("discarded: {} {} {}: {}", found.id, report.words.start, discard.number, discard.reason)
+        })
         .collect();
     parts.push(discarded.join("\n"));
     parts.push(goals(report));
-    parts.push(report.notes.iter().map(|note| format!("- {note}")).collect::<Vec<_>>().join("\n"));
+    let limit = Some(format!("Limit. {}", report.limit)).filter(|_| !report.limit.is_empty());
+    let notes = limit.iter().chain(&report.notes).map(|note| format!("- {note}"));
+    parts.push(notes.collect::<Vec<_>>().join("\n"));
     parts.retain(|part| !part.is_empty());
     parts.join("\n\n")
 }
@@ -37,12 +41,13 @@ fn summaries(report: &Report) -> String {
         "measurement",
         "lane",
         "cores",
-        "trials",
+        &format!("{}s", report.words.start),
         "discarded",
         "A",
+        "limit",
         "value",
         "range",
-        "/ A",
+        "/ limit",
         "single p50",
         "p99",
         "p99 / A",
@@ -51,19 +56,19 @@ fn summaries(report: &Report) -> String {
     ]);
     for found in &report.measurements {
         for summary in &found.summaries {
-            out.add_row(summary_row(found, summary));
+            out.add_row(summary_row(report, found, summary));
         }
         if found.summaries.is_empty() {
-            let mut cells = vec![found.id.clone(), found.subject.clone(), dash(), "0".to_owned()];
+            let mut cells = vec![found.id.clone(), found.subject.clone(), dash(), report.kept(0)];
             cells.push(found.discarded.len().to_string());
-            cells.extend([dash(), "no trial counted".to_owned()]);
+            cells.extend([dash(), dash(), format!("no {} counted", report.words.start)]);
             out.add_row(cells);
         }
     }
     lines(&out)
 }
 
-fn summary_row(found: &Measurement, summary: &Summary) -> Vec<String> {
+fn summary_row(report: &Report, found: &Measurement, summary: &Summary) -> Vec<String> {
     let ns = |value: Option<f64>| value.map_or_else(dash, |ns| in_unit(ns, Unit::Ns));
     let ratio = |value: Option<f64>| value.map_or_else(dash, |ratio| format!("{ratio:.2}"));
     let [low, high] = summary.range.map(|value| in_unit(value, found.unit));
@@ -71,12 +76,13 @@ fn summary_row(found: &Measurement, summary: &Summary) -> Vec<String> {
         found.id.clone(),
         found.subject.clone(),
         summary.placement.map_or_else(dash, |placement| placement.to_string()),
-        summary.trials.to_string(),
+        report.kept(summary.trials),
         found.discarded.len().to_string(),
         ns(summary.a_ns),
+        ns(summary.limit_ns.filter(|_| found.unit == Unit::Ns)),
         in_unit(summary.value, found.unit),
         format!("{low} .. {high}"),
-        ratio(summary.over_a),
+        ratio(summary.over_limit),
         ns(summary.p50_ns),
         ns(summary.p99_ns),
         ratio(summary.p99_over_a),
@@ -87,28 +93,27 @@ fn summary_row(found: &Measurement, summary: &Summary) -> Vec<String> {
 
 fn trials(report: &Report) -> String {
     let mut out = table(&[
-        "trial",
-        "start",
+        "measurement",
+        &report.words.start,
         "cores",
         "A before",
         "A after",
         "value",
         "p99",
         "max",
-        "jitter max",
+        "jitter floor max",
         "CPU",
         "messages",
-        "lost",
+        "achieved",
         "full",
+        "lost",
         "checksum",
     ]);
     for found in &report.measurements {
         for trial in &found.trials {
             let anchor = |ns: Option<f64>| ns.map_or_else(dash, |ns| format!("{ns:.1}"));
             let ns = |ns: Option<u64>| ns.map_or_else(dash, |ns| in_unit(ns as f64, Unit::Ns));
-            let counts = || trial.roles.iter().flat_map(|role| &role.counts);
-            let share = trial.roles.iter().filter(|role| role.role != crate::trial::Role::Tap);
-            let share = share.filter_map(|role| role.cpu.share()).fold(f64::INFINITY, f64::min);
+            let count = |count: Option<u64>| count.map_or_else(dash, |count| count.to_string());
             out.add_row(vec![
                 found.id.clone(),
                 trial.number.to_string(),
@@ -118,23 +123,39 @@ fn trials(report: &Report) -> String {
                 in_unit(trial.value, found.unit),
                 ns(trial.figures.p99_ns),
                 ns(trial.figures.max_ns),
-                ns(trial.jitter_max_ns()),
-                if share.is_finite() { format!("{:.1} %", share * 100.0) } else { dash() },
-                counts().next().map_or_else(dash, |counts| counts.messages.to_string()),
-                trial
-                    .roles
-                    .iter()
-                    .filter(|role| role.role == crate::trial::Role::Receiver)
-                    .flat_map(|role| &role.counts)
-                    .map(|counts| counts.lost)
-                    .sum::<u64>()
-                    .to_string(),
-                counts().next().map_or_else(dash, |counts| counts.full.to_string()),
-                counts().next().map_or_else(dash, |counts| format!("{:08x} ok", counts.checksum >> 32)),
+                jitter_floor(trial).unwrap_or_else(dash),
+                trial.cpu_share().map_or_else(dash, |share| format!("{:.1} %", share * 100.0)),
+                count(trial.work().map(|work| work.messages)),
+                achieved(trial).unwrap_or_else(dash),
+                count(trial.full()),
+                count(trial.lost()),
+                checksum(trial).unwrap_or_else(dash),
             ]);
         }
     }
     lines(&out)
+}
+
+/// The jitter floor of a start, and for how long it was watched.
+#[must_use]
+pub fn jitter_floor(trial: &Trial) -> Option<String> {
+    let (max_ns, watched_ns) = trial.jitter_max_ns().zip(trial.jitter_watched_ns())?;
+    Some(format!("{} in {:.0} ms", in_unit(max_ns as f64, Unit::Ns), watched_ns as f64 / 1e6))
+}
+
+/// The rate that an open loop came to.
+#[must_use]
+pub fn achieved(trial: &Trial) -> Option<String> {
+    let rate = trial.achieved_per_second()?;
+    // Finely: a loop that falls behind by a hundredth is overloaded.
+    Some(if rate < 1e6 { format!("{rate:.0}/s") } else { format!("{:.3} M/s", rate / 1e6) })
+}
+
+/// The checksum of a start's work; `ok` where a receiver came to the same.
+#[must_use]
+pub fn checksum(trial: &Trial) -> Option<String> {
+    let ok = if trial.lost().is_some() { " ok" } else { "" };
+    trial.work().map(|work| format!("{:08x}{ok}", work.checksum >> 32))
 }
 
 fn goals(report: &Report) -> String {
@@ -148,7 +169,7 @@ fn goals(report: &Report) -> String {
     }
     let mut out = table(&["goal", "cores", "bound", "found", ""]);
     for (found, verdict) in all {
-        let cells = verdict_cells(found, verdict);
+        let cells = verdict_cells(report, found, verdict);
         out.add_row(cells);
     }
     lines(&out)
@@ -156,7 +177,7 @@ fn goals(report: &Report) -> String {
 
 /// Goal, cores, bound, found, met: as they stand in tables.
 #[must_use]
-pub fn verdict_cells(found: &Measurement, verdict: &Verdict) -> [String; 5] {
+pub fn verdict_cells(report: &Report, found: &Measurement, verdict: &Verdict) -> [String; 5] {
     let figure = |value: f64| match verdict.figure {
         GoalFigure::Value => in_unit(value, found.unit),
         GoalFigure::P99 => in_unit(value, Unit::Ns),
@@ -169,13 +190,19 @@ pub fn verdict_cells(found: &Measurement, verdict: &Verdict) -> [String; 5] {
         verdict.placement.map_or_else(dash, |placement| placement.to_string()),
         format!("{sign} {}", figure(verdict.bound)),
         verdict.found.map_or_else(dash, figure),
-        match verdict.met {
-            Some(true) => "met",
-            Some(false) => "MISSED",
-            None => "not judged here",
-        }
-        .to_owned(),
+        report
+            .unjudged(found, verdict)
+            .unwrap_or_else(|| if verdict.met == Some(true) { "met" } else { "MISSED" }.to_owned())
+            + &beyond(found, verdict),
     ]
+}
+
+/// Says so where a goal asks for less than the limit that was measured beside it.
+fn beyond(found: &Measurement, verdict: &Verdict) -> String {
+    let limit_ns = found.at(verdict.placement).and_then(|summary| summary.limit_ns);
+    let bounds_time = verdict.figure == GoalFigure::Value && found.unit == Unit::Ns && !verdict.at_least;
+    let limit_ns = limit_ns.filter(|limit_ns| bounds_time && verdict.bound < *limit_ns);
+    limit_ns.map_or_else(String::new, |ns| format!(" (the limit here is {})", in_unit(ns, Unit::Ns)))
 }
 
 fn dash() -> String {

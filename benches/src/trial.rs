@@ -119,6 +119,9 @@ pub struct Counts {
     pub disordered: u64,
     /// Attempts to send that found the lane full.
     pub full: u64,
+    /// From the first intended time of an open loop to the last message taken, in nanoseconds; 0 = not timed.
+    #[serde(default)]
+    pub took_ns: u64,
     /// Sum of all payload words of all messages (wrapping), sent or taken by one receiver.
     pub checksum: u64,
 }

@@ -8,6 +8,7 @@ pub mod book;
 pub mod codec;
 pub mod flow;
 pub mod journal;
+pub mod limits;
 pub mod replay;
 pub mod risk;
 pub mod seed;

@@ -21,9 +21,13 @@ enum Cli {
 fn main() -> ExitCode {
     let Cli::Bench(verb) = parse();
     match run(&verb, &[LaneEntry::processes::<Tickway>()]) {
-        Ok(Said::Report(text, good)) => {
-            println!("{text}");
-            if good { ExitCode::SUCCESS } else { ExitCode::from(1) }
+        Ok(Said::Report(told)) => {
+            println!("{}", told.text);
+            if let Some(error) = told.unwritten {
+                eprintln!("bench: {error}");
+                return ExitCode::from(74);
+            }
+            if told.good { ExitCode::SUCCESS } else { ExitCode::from(1) }
         }
         Ok(Said::Child(played)) => {
             if played {

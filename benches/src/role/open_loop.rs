@@ -122,5 +122,6 @@ pub(super) fn receive<const W: usize, R: Receiver<W>>(
             while tsc() < end {}
         }
     }
+    counts.took_ns = line.ns(tsc().wrapping_sub(epoch));
     Ok(Yield { counts: vec![counts], intervals: recorder.counts(), ..Yield::default() })
 }

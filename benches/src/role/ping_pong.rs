@@ -81,7 +81,7 @@ pub(super) fn ping<const W: usize, S: Sender<W>, R: Receiver<W>>(
     let first = tsc();
     let end = first.wrapping_add(line.ticks(half_ms * 1_000_000));
     recorder.begin(first);
-    let mut start = first;
+    let mut start = tsc();
     while start < end {
         pinger.round_trip()?;
         let now = tsc();

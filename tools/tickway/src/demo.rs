@@ -23,11 +23,15 @@ mod verdict;
 
 use crate::failure::{Failure, Finding, Outcome};
 use crate::output;
+#[cfg(test)]
+pub use books::Books;
 use clap::Args;
 use exchange_sim::fault::FaultRates;
 use exchange_sim::pace::Pace;
 #[cfg(test)]
 pub use latency::Samples;
+#[cfg(test)]
+pub use report::Process;
 pub use report::Report;
 use runtime::placement::Placement;
 use std::path::PathBuf;

@@ -5,46 +5,44 @@
 //! hand, open loop (the venue keeps its own pace). Orders that a timer caused are not counted. A start whose books do not
 //! balance is a defect; one whose two anchors disagree, or with too few orders for a median, is discarded and shown.
 
+mod part;
+
+use crate::bench::printed;
 use crate::demo;
 use crate::demo::Report as DemoReport;
-use crate::failure::{Failure, Finding, OS_ERROR, Outcome};
-use crate::output;
+use crate::failure::{Failure, Outcome};
 use benches::anchor::{Anchor, Anchors};
-use benches::command::{Options, Said, conclude};
+use benches::command::{Options, conclude};
+use benches::cpu::CpuUse;
 use benches::figures::Figures;
 use benches::fingerprint::Fingerprint;
 use benches::goal::{Goal, GoalFigure};
-use benches::report::{Discard, Measurement, Report, Trial, Unit};
+use benches::jitter::Jitter;
+use benches::report::{Discard, Measurement, Report, RoleAccount, Trial, Words};
 use benches::switch::switch_ns;
-use benches::timeline::Timeline;
+use benches::timeline::{StampCost, Timeline};
+use benches::trial::Role;
 use clap::Args;
+use part::{PARTS, Part, settings};
 use runtime::affinity::allowed_cpus;
 use runtime::clock::realtime_ns;
 use runtime::placement::Placement;
 use runtime::signal::stop_requested;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// What is measured of each start: key, title, from where to where.
-const PARTS: [(&str, &str, &str); 6] = [
-    (
-        "path",
-        "feed handler to order's bytes",
-        "From the feed handler's read of a datagram to the gateway's order, encoded, journaled and about to be written.",
-    ),
-    (
-        "receive",
-        "socket before",
-        "From the kernel's receive stamp to the feed handler's read: what the socket adds before.",
-    ),
-    (
-        "send",
-        "socket after",
-        "The write of the order's bytes, from the gateway's last look at kill and leases to its return.",
-    ),
-    ("market_data", "hop market_data", "From the feed handler's read to the strategy's."),
-    ("order_intent", "hop order_intent", "From the strategy's read to risk's."),
-    ("order_entry", "hop order_entry", "From risk's read to the gateway's."),
-];
+/// What is measured, for a reader who does not know it.
+const WHAT: &str = "An order's way through whole instances of Tickway on this machine: from the market datagram that the kernel \
+                    stamps to the order that is written to the venue, and the parts of that way, for each way of laying its \
+                    four stages into processes.";
+/// What the limits are and how they were found.
+const LIMIT: &str = "The limit of a part is the sum of its hops: A for one between cores, the kernel's switch for one between \
+                     processes that share a core, nothing for a call inside a process. A is half of the median round trip of \
+                     one cache line between two cores, measured by this command just before and just after each instance, \
+                     not by the instance's own processes; the switch was measured once before all, between two threads that \
+                     yield to each other.";
+/// The part whose goals there are.
+const GOALS_OF: &str = "path";
 
 /// Arguments of `bench tick-to-order`.
 #[derive(Args, Clone, Debug)]
@@ -53,7 +51,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
     /// Market messages per second, over all symbols
-    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: u32,
     /// Placements to measure, in this order
     #[arg(long, value_delimiter = ',', default_values = ["processes", "paired", "fused"])]
@@ -78,45 +76,6 @@ impl Arguments {
     /// # Errors
     /// When an instance cannot be run to its report, or a file not be written.
     pub fn run(&self) -> Outcome {
-        let fingerprint = Fingerprint::take(&Timeline::measure());
-        let mut report = Report::new("tick-to-order", realtime_ns(), fingerprint);
-        report.notes.push(format!(
-            "Whole instances against the simulated venue, {} messages/s, {} s and {} starts for each placement; A is \
-             measured before and after each. Orders that a timer caused are left out.",
-            self.rate, self.seconds, self.restarts
-        ));
-        if self.restarts < 5 {
-            report.notes.push("Fewer than five starts: what differs from start to start does not show.".to_owned());
-        }
-        // The CPU that the feed handler and its neighbours share: the first, where there are too few.
-        let switch = allowed_cpus().ok().and_then(|cpus| switch_ns(*cpus.first()?));
-        for placement in &self.placement {
-            let mut found = PARTS.map(|part| described(*placement, part, switch));
-            let mut starts = 0;
-            for number in 1..=self.restarts {
-                if stop_requested() {
-                    break;
-                }
-                let one = self.start(*placement)?;
-                // One that was cut short is no trial.
-                if stop_requested() {
-                    break;
-                }
-                starts += 1;
-                eprintln!("bench: {placement}: start {number}: {:?}", one.parts_ns.path);
-                found.iter_mut().zip(PARTS).for_each(|(measurement, (key, ..))| take(measurement, number, key, &one));
-            }
-            if starts < self.restarts {
-                report.notes.push(format!("{placement}: stopped after {starts} of {} starts.", self.restarts));
-            }
-            if starts == 0 {
-                continue;
-            }
-            found[0].conclude(goals(*placement));
-            found[1..].iter_mut().for_each(|measurement| measurement.conclude(&[]));
-            report.measurements.extend(found);
-        }
-        let good = report.is_sound() && !stop_requested();
         let options = Options {
             json: self.json,
             report: self.report.clone(),
@@ -126,15 +85,68 @@ impl Arguments {
             rate: self.rate.into(),
             cores: None,
         };
-        match conclude(&report, &options, good)
-            .map_err(|error| Failure { code: OS_ERROR, message: error.to_string() })?
-        {
-            Said::Report(text, good) => {
-                output::line(&text)?;
-                Ok(if good { Finding::Good } else { Finding::Negative })
-            }
-            Said::Child(_) => unreachable!("no role was played"),
+        options.outputs().try_out().map_err(Failure::from)?;
+        let timeline = Timeline::measure();
+        let mut report = Report::new("tick-to-order", realtime_ns(), Fingerprint::take(&timeline));
+        report.what = WHAT.to_owned();
+        report.limit = LIMIT.to_owned();
+        report.words = Words::new("start", "order", "latency");
+        report.notes.push(format!(
+            "Whole instances against the simulated venue, {} messages/s, {} s and {} starts for each placement. Orders that \
+             a timer caused are left out. The jitter floor is watched just before each start, for the time beside it.",
+            self.rate, self.seconds, self.restarts
+        ));
+        if self.restarts < 5 {
+            report.notes.push("Fewer than five starts: what differs from start to start does not show.".to_owned());
         }
+        // The CPU that the feed handler and its neighbours share: the first, where there are too few.
+        let switch = allowed_cpus().ok().and_then(|cpus| switch_ns(*cpus.first()?));
+        for placement in &self.placement {
+            self.measure(*placement, switch, StampCost::measure(&timeline), &mut report)?;
+        }
+        report.hold_to(self.restarts);
+        let good = report.is_sound() && !stop_requested();
+        printed(conclude(&report, &options, good)?)
+    }
+
+    /// Adds what the starts of one placement came to.
+    fn measure(
+        &self,
+        placement: Placement,
+        switch: Option<u64>,
+        stamp: StampCost,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let mut found: Vec<Measured> = PARTS.into_iter().map(|part| Measured::new(part, placement, switch)).collect();
+        let mut stolen = Vec::new();
+        for number in 1..=self.restarts {
+            if stop_requested() {
+                break;
+            }
+            let one = self.start(placement)?;
+            // One that was cut short is no trial.
+            if stop_requested() {
+                break;
+            }
+            eprintln!("bench: {placement}: start {number}: {:?}", one.tick_to_order_ns);
+            let settings = settings(&one, self.rate);
+            for measured in &mut found {
+                measured.measurement.settings.clone_from(&settings);
+                measured.take(number, &one, stamp);
+            }
+            stolen.push(one.cpu_steal_pct.map_or_else(|| "unknown".to_owned(), |pct| format!("{pct:.2} %")));
+        }
+        if stolen.len() < self.restarts as usize {
+            report.notes.push(format!("{placement}: stopped after {} of {} starts.", stolen.len(), self.restarts));
+        }
+        if !stolen.is_empty() {
+            report.notes.push(format!(
+                "{placement}: of all processor time the hypervisor took, by its own account, {}.",
+                stolen.join(", ")
+            ));
+            report.measurements.extend(found.into_iter().map(|measured| measured.concluded(placement)));
+        }
+        Ok(())
     }
 
     fn start(&self, placement: Placement) -> Result<DemoReport, Failure> {
@@ -167,52 +179,74 @@ const fn goals(placement: Placement) -> &'static [Goal] {
     }
 }
 
-fn described(placement: Placement, (key, title, what): (&str, &str, &str), switch: Option<u64>) -> Measurement {
-    let here = switch
-        .map_or_else(String::new, |ns| format!(" (here {ns} ns between two threads, and not less between processes)"));
-    Measurement {
-        id: format!("{placement}-{key}"),
-        title: format!("{title}, {placement}"),
-        what: format!("{what} The headline is the median."),
-        limit: format!(
-            "A for each hop between two cores; where processes share a core, the kernel's switch between them{here}."
-        ),
-        subject: "tickway".to_owned(),
-        settings: "the demo's host file".to_owned(),
-        unit: Unit::Ns,
-        trials: Vec::new(),
-        discarded: Vec::new(),
-        summaries: Vec::new(),
-        verdicts: Vec::new(),
+/// A part of the way with its starts.
+struct Measured {
+    part: Part,
+    placement: Placement,
+    /// What a switch between two threads takes here.
+    switch: Option<u64>,
+    measurement: Measurement,
+    /// The least that it can take, by number of the start.
+    limits: BTreeMap<u32, f64>,
+}
+
+impl Measured {
+    fn new(part: Part, placement: Placement, switch: Option<u64>) -> Self {
+        Self { measurement: part.measurement(placement), part, placement, switch, limits: BTreeMap::new() }
+    }
+
+    /// Takes one latency of a start, or says why not.
+    fn take(&mut self, number: u32, one: &DemoReport, stamp: StampCost) {
+        let measurement = &mut self.measurement;
+        let mut discard = |reason: String, defect: bool| measurement.discarded.push(Discard { number, reason, defect });
+        if let Some(difference) = one.differences.first() {
+            return discard(format!("its books do not balance: {difference}"), true);
+        }
+        let anchors = anchors(one);
+        if let Some(Err(part)) = anchors.map(|anchors| anchors.placement()) {
+            return discard(format!("its anchors differ by {:.0} %", part * 100.0), false);
+        }
+        let Some((_, samples)) = one.latencies.iter().find(|(name, _)| *name == self.part.key) else { return };
+        let intervals = samples.interval();
+        let figures = Figures::of(&intervals);
+        let Some(p50_ns) = figures.p50_ns else {
+            return discard(format!("{} orders are too few for a median", figures.samples), false);
+        };
+        if let Some(hops) = self.part.hops(self.placement, one) {
+            measurement.limit = self.part.limit(hops, self.switch);
+            let least = hops.least_ns(self.switch, anchors.map(|anchors| anchors.one_way_ns()));
+            self.limits.extend(least.map(|least_ns| (number, least_ns)));
+        }
+        measurement.trials.push(Trial {
+            number,
+            placement: anchors.and_then(|anchors| anchors.placement().ok()),
+            anchors,
+            value: p50_ns as f64,
+            figures,
+            series: samples.series(),
+            roles: floors(one, stamp),
+            intervals,
+        });
+    }
+
+    fn concluded(mut self, placement: Placement) -> Measurement {
+        let goals = if self.part.key == GOALS_OF { goals(placement) } else { &[] };
+        self.measurement.conclude_beside(goals, &|trial| self.limits.get(&trial.number).copied());
+        self.measurement
     }
 }
 
-/// Takes one latency of a start, or says why not.
-fn take(measurement: &mut Measurement, number: u32, key: &str, one: &DemoReport) {
-    let mut discard = |reason: String, defect: bool| measurement.discarded.push(Discard { number, reason, defect });
-    if let Some(difference) = one.differences.first() {
-        return discard(format!("its books do not balance: {difference}"), true);
-    }
-    let anchors = anchors(one);
-    if let Some(Err(part)) = anchors.map(|anchors| anchors.placement()) {
-        return discard(format!("its anchors differ by {:.0} %", part * 100.0), false);
-    }
-    let Some((_, samples)) = one.latencies.iter().find(|(name, _)| *name == key) else { return };
-    let intervals = samples.interval();
-    let figures = Figures::of(&intervals);
-    let Some(p50_ns) = figures.p50_ns else {
-        return discard(format!("{} orders are too few for a median", figures.samples), false);
+/// The jitter floor of each CPU of a start, in the harness' shape.
+fn floors(one: &DemoReport, stamp: StampCost) -> Vec<RoleAccount> {
+    let account = |jitter: &Jitter| RoleAccount {
+        role: Role::Threads,
+        core: jitter.core,
+        cpu: CpuUse::default(),
+        jitter: jitter.clone(),
+        stamp,
+        counts: Vec::new(),
     };
-    measurement.trials.push(Trial {
-        number,
-        placement: anchors.and_then(|anchors| anchors.placement().ok()),
-        anchors,
-        value: p50_ns as f64,
-        figures,
-        series: samples.series(),
-        roles: Vec::new(),
-        intervals,
-    });
+    one.jitter_floor.by_core.iter().map(account).collect()
 }
 
 /// The demo's anchors in the harness' shape; `None` on one core.
@@ -229,6 +263,13 @@ fn anchors(one: &DemoReport) -> Option<Anchors> {
 mod tests {
     use super::*;
 
+    const STAMP: StampCost = StampCost { read_ns: 10.0, step_ns: 10.0 };
+
+    fn path() -> Measured {
+        let part = PARTS.into_iter().find(|part| part.key == GOALS_OF).unwrap();
+        Measured::new(part, Placement::Processes, Some(650))
+    }
+
     fn demo(path_ns: u64, anchors: (u64, u64)) -> DemoReport {
         let mut books = demo::Samples::default();
         (0..2_000_u64).for_each(|at| books.add(at * 1_000_000, path_ns));
@@ -237,21 +278,10 @@ mod tests {
         report
     }
 
-    #[test]
-    fn the_limit_says_what_a_switch_costs_here() {
-        let limit = |switch| described(Placement::Processes, PARTS[0], switch).limit;
-        assert!(
-            limit(Some(650))
-                .ends_with("between them (here 650 ns between two threads, and not less between processes).")
-        );
-        assert!(limit(None).ends_with("the kernel's switch between them."));
-    }
-
     fn measured(one: &DemoReport) -> Measurement {
-        let mut found = described(Placement::Processes, PARTS[0], Some(650));
-        take(&mut found, 1, "path", one);
-        found.conclude(goals(Placement::Processes));
-        found
+        let mut found = path();
+        found.take(1, one, STAMP);
+        found.concluded(Placement::Processes)
     }
 
     #[test]
@@ -262,6 +292,37 @@ mod tests {
         let found = measured(&demo(60_000, (55, 60)));
         assert_eq!(met(&found), [Some(false), Some(false)]);
         assert_eq!(found.trials[0].series.iter().map(|point| point.samples).collect::<Vec<_>>(), [1_000, 1_000]);
+    }
+
+    #[test]
+    fn starts_too_short_for_a_99th_percentile_have_one_together() {
+        let mut found = path();
+        for number in 1..=5 {
+            let mut samples = demo::Samples::default();
+            (0..500).for_each(|at| samples.add(at, if at < 10 { 60_000 } else { 5_000 }));
+            let mut one = demo(0, (55, 60));
+            one.latencies = vec![("path", samples)];
+            found.take(number, &one, STAMP);
+        }
+        let found = found.concluded(Placement::Processes);
+        assert!(found.trials.iter().all(|trial| trial.figures.p99_ns.is_none()));
+        assert_eq!(found.verdicts.iter().map(|verdict| verdict.met).collect::<Vec<_>>(), [Some(true), Some(false)]);
+    }
+
+    #[test]
+    fn every_part_has_its_latencies_in_the_books() {
+        let kept: Vec<&str> = demo::Books::default().latencies().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(PARTS.map(|part| part.key).to_vec(), kept);
+    }
+
+    #[test]
+    fn the_floor_of_every_cpu_stands_beside_its_start() {
+        let mut one = demo(6_000, (55, 60));
+        let jitter = |core, max_ns| Jitter { core, watched_ns: 1, max_ns, ..Jitter::default() };
+        one.jitter_floor.by_core = vec![jitter(0, 4_000_000), jitter(1, 9_000)];
+        let found = measured(&one);
+        assert_eq!(found.trials[0].jitter_max_ns(), Some(4_000_000));
+        assert_eq!(found.trials[0].roles.iter().map(|role| role.core).collect::<Vec<_>>(), [0, 1]);
     }
 
     #[test]

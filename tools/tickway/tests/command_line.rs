@@ -109,6 +109,26 @@ fn wrong_usage_is_one_line_that_names_the_key_and_the_help() {
 }
 
 #[test]
+fn a_bench_says_what_is_wrong_with_its_cores_and_files_before_it_measures() {
+    for cores in ["0", "0,0", "0,4000", "0,1,1"] {
+        let run = tickway(&["bench", "ring", "--cores", cores]);
+        assert_eq!(run.code, 2, "{cores}: {run:?}");
+        assert!(run.line().contains("--cores"), "{run:?}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let nowhere = directory.path().join("none/page.html");
+    for verb in ["ring", "tick-to-order"] {
+        let run = tickway(&["bench", verb, "--report", nowhere.to_str().unwrap()]);
+        assert_eq!(run.code, 66, "{verb}: {run:?}");
+        assert!(run.line().contains("none/page.html"), "{run:?}");
+        let file = directory.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let run = tickway(&["bench", verb, "--logs", file.to_str().unwrap()]);
+        assert_eq!(run.code, 74, "{verb}: {run:?}");
+    }
+}
+
+#[test]
 fn a_demo_that_fails_prints_one_object_all_the_same() {
     let runs = [
         (tickway(&["demo", "--json", "--host", "no-such-host.toml"]), 66, "no-such-host.toml"),

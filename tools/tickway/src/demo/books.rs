@@ -109,10 +109,11 @@ impl Books {
         }
     }
 
-    /// Every latency with its name: the path, what the sockets add to it, and its hops.
+    /// Every latency with its name: the whole, the path, what the sockets add to it, and its hops.
     #[must_use]
     pub fn latencies(&self) -> Vec<(&'static str, Samples)> {
         let all = [
+            ("tick-to-order", &self.tick_to_order),
             ("path", &self.path),
             ("receive", &self.receive),
             ("send", &self.send),

@@ -43,7 +43,7 @@ impl Default for Samples {
 }
 
 impl Samples {
-    /// Adds a sample in nanoseconds, found at `at_ns` of the clock.
+    /// Adds a sample in nanoseconds, found at `at_ns` of the clock, which counts from the Unix epoch.
     pub fn add(&mut self, at_ns: u64, ns: u64) {
         self.histogram.saturating_record(ns);
         self.max = self.max.max(ns);
@@ -60,7 +60,8 @@ impl Samples {
         };
         let counts = self.histogram.iter_recorded();
         let counts = counts.map(|step| (step.value_iterated_to(), step.count_since_last_iteration())).collect();
-        vec![IntervalCounts { start_us: 0, length_us: (last - first + 1) * 1_000_000, max_ns: self.max, counts }]
+        let (first_ns, length_us) = (first * 1_000_000_000, (last - first + 1) * 1_000_000);
+        vec![IntervalCounts { first_ns, start_us: 0, length_us, max_ns: self.max, counts }]
     }
 
     /// The largest sample of each second that has one.

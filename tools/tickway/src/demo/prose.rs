@@ -209,7 +209,8 @@ mod tests {
         let mut report = Report { wait_strategy: "yield".to_owned(), ..Report::default() };
         report.tick_to_order_ns.p50 = Some(30_000);
         report.anchor_ns.before = Some(100);
-        report.jitter_floor = super::super::report::JitterFloor { max_ns: Some(4_000_000), lost_pct: Some(33.3) };
+        report.jitter_floor =
+            super::super::report::JitterFloor { max_ns: Some(4_000_000), lost_pct: Some(33.3), by_core: Vec::new() };
         let good = text(&report.clone().sealed());
         assert!(good.ends_with("verdict: ok, every count agrees to the unit"), "{good}");
         assert!(good.contains("tick to order p50 is 300 of those"), "{good}");

@@ -81,6 +81,12 @@ pub struct Market {
     pub itch_file: Option<ItchFile>,
     /// Faults that the venue put into its feed.
     pub injected: super::counts::Injected,
+    /// Instruments that are traded, for who measures.
+    #[serde(skip)]
+    pub instruments: usize,
+    /// CPU of the venue's process, for who measures.
+    #[serde(skip)]
+    pub venue_core: Option<usize>,
 }
 
 /// How far an ITCH file was played.
@@ -192,6 +198,9 @@ pub struct JitterFloor {
     pub max_ns: Option<u64>,
     /// Time lost in them, in percent of the time, to a hundredth.
     pub lost_pct: Option<f64>,
+    /// Each CPU's own, for who measures.
+    #[serde(skip)]
+    pub by_core: Vec<Jitter>,
 }
 
 impl JitterFloor {
@@ -199,10 +208,10 @@ impl JitterFloor {
     #[must_use]
     pub fn of(floors: &[Jitter]) -> Self {
         let lost = |jitter: &Jitter| jitter.lost_ns * 10_000 / jitter.watched_ns.max(1);
-        let hundredths = floors.iter().map(lost).max();
         Self {
             max_ns: floors.iter().map(|jitter| jitter.max_ns).max(),
-            lost_pct: hundredths.map(|hundredths| hundredths as f64 / 100.0),
+            lost_pct: floors.iter().map(lost).max().map(|hundredths| hundredths as f64 / 100.0),
+            by_core: floors.iter().map(|jitter| Jitter { intervals: Vec::new(), ..jitter.clone() }).collect(),
         }
     }
 }
@@ -340,10 +349,7 @@ mod tests {
     ];
 
     fn lacks<'a>(value: &Value) -> Vec<&'a str> {
-        let there = |path: &str| {
-            let found = path.split('.').try_fold(value, |value, key| value.as_object()?.get(key));
-            found.is_some()
-        };
+        let there = |path: &str| path.split('.').try_fold(value, |value, key| value.as_object()?.get(key)).is_some();
         PROMISED.iter().copied().filter(|path| !there(path)).collect()
     }
 

@@ -346,6 +346,8 @@ impl Running {
                 itch_file: venue.itch_file.clone(),
                 by_type: venue.by_type.clone(),
                 injected: venue.injected,
+                instruments: self.market.rows.len(),
+                venue_core: venue_core(&self.file),
             },
             feed: report::Feed {
                 received: feed.in_order + feed.recovered,
