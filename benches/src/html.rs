@@ -72,10 +72,11 @@ fn in_short(page: &mut String, report: &Report) {
     ];
     if report.measurements.iter().any(|found| found.summaries.iter().any(|summary| summary.a_ns.is_some())) {
         rows.push((
-            "Limit",
-            "<b class=limit>A</b>, what the machine itself takes to move one cache line from core to core, measured by the \
-             same processes just before and after: a message between the two cores needs at least that. A headline of 1.00 A \
-             is at the limit, and a few hundredths less are the spread of A itself. <b class=limit>Dashed</b> in the plots."
+            "A",
+            "<b class=limit>A</b>, what the machine itself takes to move a cache line from core to core, measured by the \
+             same processes just before and after: the mean of many lines, because each takes its own time. At a headline \
+             of 1.00 A a message takes as long as a bare line; single lines and messages lie on both sides of it, and a few \
+             hundredths are not told apart. <b class=limit>Dashed</b> in the plots."
                 .to_owned(),
         ));
         rows.push((
@@ -117,7 +118,7 @@ fn overview(page: &mut String, report: &Report) {
             "cores",
             "starts kept",
             "dis\u{ad}carded",
-            "limit A",
+            "A",
             "headline",
             "headline / A",
             "p99",
@@ -197,7 +198,7 @@ fn found_in_words(page: &mut String, found: &Measurement) {
             let _ = write!(page, " with the cores {}", placed(placement));
         }
         if let Some((ratio, a_ns)) = summary.over_a.zip(summary.a_ns) {
-            let _ = write!(page, ", {ratio:.2} times the limit A of {}", in_unit(a_ns, Unit::Ns));
+            let _ = write!(page, ", {ratio:.2} times A, {}", in_unit(a_ns, Unit::Ns));
         }
         page.push('.');
         let here = |verdict: &&Verdict| verdict.met.is_some() && verdict.placement == summary.placement;

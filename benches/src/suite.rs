@@ -64,7 +64,7 @@ const THROUGHPUT_WARM_UP: u64 = 1_000_000;
 /// Seed of random arrivals: the same in every trial.
 const SEED: u64 = 0x71C4_57A4;
 
-const LIMIT_A: &str = "A: one cache line from core to core. A process costs the same as a thread.";
+const LIMIT_A: &str = "A: a cache line from core to core, in the mean of many. A process costs the same as a thread.";
 const LIMIT_RATE: &str = "No closed bound: each line must still cross once, but many are under way at a time.";
 
 /// One way from process to process, closed loop.

@@ -20,9 +20,9 @@ pub struct Standing {
     pub p99_over_a: Option<f64>,
     /// Messages per second.
     pub per_second: Option<f64>,
-    /// Our median over the lane's, both in A: below 1 ours is quicker.
+    /// Our median over the lane's: below 1 ours is quicker.
     pub p50_ratio: Option<f64>,
-    /// Our 99th percentile over the lane's, both in A: below 1 ours is quicker.
+    /// Our 99th percentile over the lane's: below 1 ours is quicker.
     pub p99_ratio: Option<f64>,
     /// Our messages per second over the lane's: above 1 ours carries more.
     pub rate_ratio: Option<f64>,
@@ -67,8 +67,8 @@ impl Standing {
                 p50_over_a: p50(&way),
                 p99_over_a: p99(&way),
                 per_second: per_second(&rate),
-                p50_ratio: ratio(p50(&our_way), p50(&way)),
-                p99_ratio: ratio(p99(&our_way), p99(&way)),
+                p50_ratio: our_way.as_ref().zip(way.as_ref()).map(|(ours, its)| ours.value_over(its)),
+                p99_ratio: our_way.as_ref().zip(way.as_ref()).and_then(|(ours, its)| ours.p99_over(its)),
                 rate_ratio: ratio(per_second(&our_rate), per_second(&rate)),
                 kept: [&way, &rate].map(|found| found.as_ref().map_or(0, |found| found.trials)),
             }

@@ -217,11 +217,7 @@ fn take(measurement: &mut Measurement, number: u32, key: &str, one: &DemoReport)
 
 /// The demo's anchors in the harness' shape; `None` on one core.
 fn anchors(one: &DemoReport) -> Option<Anchors> {
-    let anchor = |ns: u64| {
-        let one_way_ns = ns as f64;
-        // Single round trips are not timed here: said as the median, they cannot flatter.
-        Anchor { one_way_ns, single_p50_ns: one_way_ns, single_p99_ns: one_way_ns }
-    };
+    let anchor = |ns: u64| Anchor::only(ns as f64);
     Some(Anchors { before: anchor(one.anchor_ns.before?), after: anchor(one.anchor_ns.after?) })
 }
 
