@@ -23,7 +23,7 @@ const SLICES: usize = 15;
 
 /// The operations of `tickway bench journal`: id, title, what, limit and goal of each.
 fn described() -> Vec<(Measurement, Vec<Goal>)> {
-    let one = |id: &str, title: &str, what: &str, limit: &str, bound_ns: f64, goal: &'static str| {
+    let one = |id: &str, title: &str, what: &str, limit: &str, goal: Goal| {
         let measurement = Measurement {
             id: id.to_owned(),
             title: title.to_owned(),
@@ -37,32 +37,31 @@ fn described() -> Vec<(Measurement, Vec<Goal>)> {
             summaries: Vec::new(),
             verdicts: Vec::new(),
         };
-        (measurement, vec![Goal::everywhere_at_most(GoalFigure::Value, bound_ns, goal)])
+        (measurement, vec![goal])
     };
+    let at_most =
+        |bound_ns, text, promise| Goal::everywhere_at_most(GoalFigure::Value, bound_ns, text).promised(promise);
     vec![
         one(
             "journal-append",
             "Journal append",
             "One report of 128 bytes framed, summed and committed to the journal's tail in warm memory.",
             "A copy and the CRC-32C of the same bytes.",
-            8.0,
-            "append, ns",
+            at_most(8.0, "append, ns", "journal_append_ns"),
         ),
         one(
             "journal-scan",
             "Replay scan",
             "One record of segments in memory, as recovery reads it: frame, CRC-32C, order of sequences.",
             "The CRC-32C of each record.",
-            1e3 / 150.0,
-            "scan, ns a record (150 M records/s)",
+            at_most(1e3 / 150.0, "scan, ns a record (150 M records/s)", "journal_scan_ns"),
         ),
         one(
             "state-rebuild",
             "Rebuild of orders and positions",
             "One record of the same journal, scanned and applied to the state that a restarted process begins from.",
             "The scan.",
-            40.0,
-            "rebuild, ns a record (25 M records/s)",
+            at_most(40.0, "rebuild, ns a record (25 M records/s)", "state_rebuild_ns"),
         ),
         one(
             "tick-to-order-one-thread",
@@ -70,8 +69,7 @@ fn described() -> Vec<(Measurement, Vec<Goal>)> {
             "From a datagram in memory through feed handler, strategy, risk and gateway to the order's bytes, journaled: the \
              work itself, without rings, sockets or other processes.",
             "The sum of its parts.",
-            35.0,
-            "tick to order in one thread, ns",
+            at_most(35.0, "tick to order in one thread, ns", "tick_to_order_ns"),
         ),
     ]
 }
@@ -123,4 +121,16 @@ pub fn journal(core: usize, rounds: u32, measure_ms: u64, timeline: &Timeline) -
     }
     described.iter_mut().for_each(|(measurement, goals)| measurement.conclude(goals));
     Ok(described.into_iter().map(|(measurement, _)| measurement).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::goal::unpromised;
+
+    #[test]
+    fn every_goal_is_a_promise() {
+        let goals: Vec<Goal> = described().into_iter().flat_map(|(_, goals)| goals).collect();
+        assert_eq!((goals.len(), unpromised(&goals)), (4, Vec::new()));
+    }
 }

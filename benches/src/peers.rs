@@ -137,5 +137,11 @@ fn say(report: &Report, standings: &[Standing], json: bool, left_out: &str) -> R
     for (promise, ratio) in promises(standings) {
         state(&promise, ratio);
     }
+    // Ours alone, at the placements that it met.
+    for verdict in report.measurements.iter().flat_map(|found| &found.verdicts) {
+        if let Some((promise, found)) = verdict.promise.as_ref().zip(verdict.found) {
+            state(promise, found);
+        }
+    }
     Ok(())
 }
