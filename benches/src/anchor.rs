@@ -12,7 +12,7 @@
 use crate::BenchError;
 use crate::meeting::Meeting;
 use crate::timeline::Timeline;
-use runtime::anchor::{PAIRS, over_lines, pair};
+use runtime::anchor::{PAIRS, TURN_WARM_UP, over_lines, pair};
 use runtime::clock::tsc;
 use serde::{Deserialize, Serialize};
 use shm_layout::ring::sync::{Ordering, SharedWords};
@@ -20,13 +20,14 @@ use std::fmt;
 
 /// Round trips per stamp.
 pub const BATCH: u64 = 32;
-/// Batches of one anchor, sixteen over each pair of lines: about 4 ms where cores are near.
-const BATCHES: usize = 16 * PAIRS;
-/// Round trips before the first stamp: one batch over each pair, after which the pages of all are present in both processes
-/// and the first stamped batch is the first pair's.
-const WARM_UP: u64 = PAIRS as u64 * BATCH;
-/// Single round trips, each with stamps of its own, for the anchor's tail: about ten batches over each pair.
-const SINGLES: usize = 20_000;
+/// Batches of one anchor, eight over each pair of lines: about 8 ms where cores are near.
+const BATCHES: usize = 8 * PAIRS;
+/// Single round trips, each with stamps of its own, for the anchor's tail: two turns of each pair.
+const SINGLES: usize = 2 * PAIRS * BATCH as usize;
+/// Round trips of a pair's turn.
+const TURN: u64 = TURN_WARM_UP + BATCH;
+/// Turns: one of each pair without a stamp, after which the pages of all are present in both processes; batches; singles.
+const TURNS: u64 = (PAIRS + BATCHES + 2 * PAIRS) as u64;
 /// Greatest part by which the two anchors of a trial may differ.
 pub const DISAGREEMENT_MAX: f64 = 0.20;
 /// An anchor of this many nanoseconds and more is called far.
@@ -110,19 +111,28 @@ impl Anchors {
     }
 }
 
-/// The asking side: its view of the lines and the number of the last round trip.
+/// The asking side: the pair whose turn it is, the turns so far and the number of the last round trip.
 struct Asker<'a> {
     meeting: &'a Meeting,
     lines: SharedWords,
+    pair: [usize; 2],
+    turns: u64,
     last: u64,
 }
 
 impl Asker<'_> {
+    /// Begins the next pair's turn, with what does not count.
+    fn begin_turn(&mut self) -> Result<(), BenchError> {
+        self.pair = pair(self.turns);
+        self.turns += 1;
+        self.bounce(TURN_WARM_UP)
+    }
+
     fn bounce(&mut self, count: u64) -> Result<(), BenchError> {
         let mut patience = None;
+        let [ask, answer] = self.pair;
         for _ in 0..count {
             self.last += 1;
-            let [ask, answer] = pair_of(self.last);
             self.lines.store(ask, self.last, Ordering::Release);
             let mut polls = 0_u32;
             while self.lines.load(answer, Ordering::Acquire) != self.last {
@@ -137,15 +147,9 @@ impl Asker<'_> {
     }
 }
 
-/// The words of a round trip, numbered from 1.
-#[inline(always)]
-const fn pair_of(number: u64) -> [usize; 2] {
-    pair((number - 1) / BATCH)
-}
-
 /// Clears one side's words of all pairs, which also makes their pages present in this process.
 fn clear(lines: &SharedWords, side: usize) {
-    (0..PAIRS as u64).for_each(|batch| lines.store(pair(batch)[side], 0, Ordering::Release));
+    (0..PAIRS as u64).for_each(|turn| lines.store(pair(turn)[side], 0, Ordering::Release));
 }
 
 /// The pinging side of one anchor; the other role calls [`pong`] at the same point.
@@ -156,16 +160,23 @@ pub fn ping(meeting: &mut Meeting, timeline: &Timeline) -> Result<Anchor, BenchE
     let lines = meeting.lines();
     clear(&lines, 0);
     meeting.barrier()?;
-    let mut asker = Asker { meeting, lines, last: 0 };
-    asker.bounce(WARM_UP)?;
+    let mut asker = Asker { meeting, lines, pair: pair(0), turns: 0, last: 0 };
+    for _ in 0..PAIRS {
+        asker.begin_turn()?;
+        asker.bounce(BATCH)?;
+    }
     let mut batches = Vec::with_capacity(BATCHES);
     for _ in 0..BATCHES {
+        asker.begin_turn()?;
         let start = tsc();
         asker.bounce(BATCH)?;
         batches.push(timeline.ps_each(tsc().wrapping_sub(start), 2 * BATCH));
     }
     let mut singles = Vec::with_capacity(SINGLES);
-    for _ in 0..SINGLES {
+    for index in 0..SINGLES as u64 {
+        if index.is_multiple_of(BATCH) {
+            asker.begin_turn()?;
+        }
         let start = tsc();
         asker.bounce(1)?;
         singles.push(timeline.ps_each(tsc().wrapping_sub(start), 2));
@@ -187,17 +198,18 @@ pub fn ping(meeting: &mut Meeting, timeline: &Timeline) -> Result<Anchor, BenchE
 /// # Errors
 /// When the other role does not ask.
 pub fn pong(meeting: &mut Meeting) -> Result<(), BenchError> {
-    let last = WARM_UP + BATCHES as u64 * BATCH + SINGLES as u64;
     let lines = meeting.lines();
     clear(&lines, 1);
     meeting.barrier()?;
     let mut patience = meeting.patience();
-    for number in 1..=last {
-        let [ask, answer] = pair_of(number);
-        while lines.load(ask, Ordering::Acquire) != number {
-            patience.empty_poll()?;
+    for turn in 0..TURNS {
+        let [ask, answer] = pair(turn);
+        for number in turn * TURN + 1..=(turn + 1) * TURN {
+            while lines.load(ask, Ordering::Acquire) != number {
+                patience.empty_poll()?;
+            }
+            lines.store(answer, number, Ordering::Release);
         }
-        lines.store(answer, number, Ordering::Release);
     }
     meeting.barrier()
 }

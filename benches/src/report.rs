@@ -132,11 +132,12 @@ pub struct Summary {
 /// Greatest part by which the A of two summaries of one placement may differ for their nanoseconds to be compared as they
 /// are.
 ///
-/// Both were measured in one run between the same two cores, and to divide each by its A would only add what A itself
-/// scatters, about a per cent from start to start, to a goal that is of five. But a machine that lies between placements,
-/// or changes its clock, may have been another one for most starts of one of the two. Its A then moves by more than the
-/// scatter of a median of starts can explain, and multiples of A are what can still be compared.
-const SAME_A: f64 = 0.05;
+/// Both were measured in one run between the same two cores, and to divide each by its A would only add what A does by
+/// itself to a goal that is of five per cent: it scatters by one from start to start, and a tap that naps on the receiver's
+/// core adds three to the A of its own starts. But a machine that lies between placements, or changes its clock, may have
+/// been another one for most starts of one of the two. Its A then moves by more than all of that, and multiples of A are
+/// what can still be compared.
+const SAME_A: f64 = 0.10;
 
 impl Summary {
     /// How many times the other's this one's headline is; both are of one placement.
@@ -255,7 +256,7 @@ impl Report {
     #[must_use]
     pub fn new(command: &str, started_ns: u64, fingerprint: Fingerprint) -> Self {
         let mut notes = vec![
-            "A is half of a round trip of a cache line between the two pinned cores, the mean of 64 lines in as many pages, \
+            "A is half of a round trip of a cache line between the two pinned cores, the mean of 256 lines in as many pages, \
              each timed in batches of 32, in the measured processes, before and after. It is a reference, not a bound: \
              single lines and messages lie on both sides of it. Ratios to A carry over to other machines; absolute figures \
              do not."

@@ -88,7 +88,7 @@ pub fn one_way(lane: &'static str, payload: Payload, measure_ms: u64) -> Plan {
         title: format!("One way, {bytes}-byte slots"),
         what: format!(
             "Half of a round trip over two lanes between two pinned processes, {} bytes of payload, one message at a time. \
-             The headline is the median of batches of 32 round trips, as A is; the percentiles are of single round trips, \
+             The headline is the median of batches of 32 round trips, as A's are; the percentiles are of single round trips, \
              halved, with two stamps inside.",
             payload.bytes()
         ),
