@@ -4,7 +4,7 @@
 //! default and what its documentation recommends for data that must survive.
 #![forbid(unsafe_code)]
 
-use benches::micro::{Workload, compare, state, state_gain, state_over};
+use benches::micro::{Workload, compare, state, state_gain, state_ns, state_over};
 use benches::work::journal::{Append, empty_tail, writer_of};
 use benches::work::limits::{CopyAndSum, RawScan};
 use benches::work::replay::{FRESH, RebuildState, Scan, flusher_config, records};
@@ -143,6 +143,7 @@ fn main() {
         "Journal append, a report of 128 bytes",
         &mut [("tickway", &mut Append::new()), ("copy and CRC of the bytes (limit)", &mut CopyAndSum::new())],
     );
+    state_ns("journal_append_ns", &figures[0]);
     state_over("journal_append_over_copy_and_crc", &figures[0], &figures[1]);
     let records = records();
     let figures = compare(
@@ -153,7 +154,8 @@ fn main() {
             ("rebuild", &mut RebuildState::new()),
         ],
     );
+    state_ns("journal_scan_ns", &figures[0]);
     state_over("journal_scan_over_crc", &figures[0], &figures[1]);
-    state("state_rebuild_million_records_per_second", 1000.0 / figures[2].spread.median_ns);
+    state_ns("state_rebuild_ns", &figures[2]);
     durable(&records);
 }

@@ -327,7 +327,7 @@ mod tests {
     use crate::trial::Counts;
 
     fn outcome(role: Role, counts: Counts, share_percent: u64, a_after: f64) -> RoleOutcome {
-        let anchor = |one_way_ns| Anchor { one_way_ns, single_p50_ns: one_way_ns, single_p99_ns: one_way_ns };
+        let anchor = Anchor::only;
         RoleOutcome {
             role,
             core: 0,

@@ -1,30 +1,26 @@
-//! Where the processes of a trial meet: a page of shared words for barriers, the anchor's two lines, and the stop sign.
+//! Where the processes of a trial meet: a page of shared words for barriers and the stop sign, and the anchor's lines.
 //!
 //! ```text
 //! word 0    arrivals at barriers, ever rising       word 64   messages sent in all; 0 = not known yet
 //! word 16   abort: non-zero = leave                 word 80   time stamp counter at the first measured message
-//! word 32   the anchor's ping                       word 96   common start of a schedule, time stamp counter
-//! word 48   the anchor's pong
+//! word 512  the anchor's lines, to the end          word 96   common start of a schedule, time stamp counter
 //! ```
-//! Each of these has two cache lines of its own. No wait is endless: every loop looks at the stop sign and at a deadline.
+//! Each of these has two cache lines of its own, and each pair of the anchor's lines a page. No wait is endless: every loop looks at the stop sign and at a deadline.
 
 use crate::BenchError;
+use runtime::anchor::LINES_WORDS;
 use runtime::clock::monotonic_ns;
 use shm_layout::ring::sync::{Ordering, SharedWords};
 use std::time::Duration;
 
-/// Words of the page.
-pub const MEETING_WORDS: usize = 128;
+/// Words of it all.
+pub const MEETING_WORDS: usize = LINES + LINES_WORDS;
 /// Longest wait for another role, in nanoseconds.
 const PATIENCE_NS: u64 = 30_000_000_000;
 
 /// A word of the page that roles use to tell each other something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Word {
-    /// The anchor's ping.
-    Ping = 32,
-    /// The anchor's pong.
-    Pong = 48,
     /// Messages sent in all, told when the sender is done.
     Sent = 64,
     /// Counter at the first measured message.
@@ -35,6 +31,8 @@ pub enum Word {
 
 const ARRIVALS: usize = 0;
 const ABORT: usize = 16;
+/// The page after the first.
+const LINES: usize = 512;
 
 /// One role's view of the page.
 #[derive(Clone, Debug)]
@@ -66,6 +64,12 @@ impl Meeting {
     #[inline(always)]
     pub fn store(&self, word: Word, value: u64) {
         self.words.store(word as usize, value, Ordering::Release);
+    }
+
+    /// The anchor's lines.
+    #[must_use]
+    pub fn lines(&self) -> SharedWords {
+        self.words.slice(LINES, LINES_WORDS)
     }
 
     /// Waits until every role has come here as often as this one.

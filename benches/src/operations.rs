@@ -44,6 +44,8 @@ struct Operation {
     limit_side: Option<usize>,
     bound_ns: f64,
     goal: &'static str,
+    /// The goal's name in budgets.toml.
+    promise: &'static str,
 }
 
 const OPERATIONS: [Operation; 4] = [
@@ -58,6 +60,7 @@ const OPERATIONS: [Operation; 4] = [
         limit_side: Some(1),
         bound_ns: 8.0,
         goal: "append, ns (below its CRC-32C: see the limit)",
+        promise: "journal_append_ns",
     },
     Operation {
         id: "journal-scan",
@@ -68,6 +71,7 @@ const OPERATIONS: [Operation; 4] = [
         limit_side: Some(3),
         bound_ns: 1e3 / 150.0,
         goal: "scan, ns a record (150 M records/s)",
+        promise: "journal_scan_ns",
     },
     Operation {
         id: "state-rebuild",
@@ -78,6 +82,7 @@ const OPERATIONS: [Operation; 4] = [
         limit_side: Some(2),
         bound_ns: 40.0,
         goal: "rebuild, ns a record (25 M records/s)",
+        promise: "state_rebuild_ns",
     },
     Operation {
         id: "tick-to-order-one-thread",
@@ -89,6 +94,7 @@ const OPERATIONS: [Operation; 4] = [
         limit_side: None,
         bound_ns: 35.0,
         goal: "tick to order in one thread, ns",
+        promise: "tick_to_order_ns",
     },
 ];
 
@@ -180,6 +186,10 @@ fn judge(number: u32, outcome: &Outcome, first: Option<&Outcome>) -> Result<(), 
 }
 
 impl Operation {
+    const fn goal(&self) -> Goal {
+        Goal::everywhere_at_most(GoalFigure::Value, self.bound_ns, self.goal).promised(self.promise)
+    }
+
     fn measurement(&self, kept: &BTreeMap<u32, Outcome>, discarded: &[Discard], core: usize) -> Measurement {
         let trial = |(number, outcome): (&u32, &Outcome)| {
             let side = &outcome.sides[self.side];
@@ -217,8 +227,8 @@ impl Operation {
             summaries: Vec::new(),
             verdicts: Vec::new(),
         };
-        let goals = [Goal::everywhere_at_most(GoalFigure::Value, self.bound_ns, self.goal)];
-        measurement.conclude_beside(&goals, &|trial| Some(kept.get(&trial.number)?.sides[self.limit_side?].median_ns));
+        measurement
+            .conclude_beside(&[self.goal()], &|trial| Some(kept.get(&trial.number)?.sides[self.limit_side?].median_ns));
         measurement
     }
 }
@@ -297,6 +307,11 @@ mod tests {
         assert_eq!(found[0].summaries[0].over_limit, Some(2.25));
         assert_eq!(found[0].trials[1].work().map(|work| (work.messages, work.checksum)), Some((1_000, 7)));
         assert_eq!((found[0].trials[1].lost(), found[0].trials[1].full()), (None, None));
+    }
+
+    #[test]
+    fn every_goal_is_a_promise() {
+        assert_eq!(crate::goal::unpromised(&OPERATIONS.each_ref().map(Operation::goal)), Vec::<String>::new());
     }
 
     #[test]

@@ -25,6 +25,9 @@ const ROUNDS: u32 = 5;
 const START_MS: u64 = 350;
 /// Measured time of a start at least, in milliseconds.
 const MEASURE_MS_MIN: u64 = 50;
+/// Version of the JSON document; the report in it has one of its own.
+const SCHEMA_VERSION: u64 = 1;
+
 /// Our ring beside its peers
 #[derive(Parser, Debug)]
 struct Arguments {
@@ -117,7 +120,7 @@ fn rounds(host: &Host, plans: &[Plan]) -> Result<Vec<Measurement>, BenchError> {
 
 fn say(report: &Report, standings: &[Standing], json: bool, left_out: &str) -> Result<(), BenchError> {
     if json {
-        let all = serde_json::json!({ "report": report, "standings": standings });
+        let all = serde_json::json!({ "schema_version": SCHEMA_VERSION, "report": report, "standings": standings });
         println!("{all}");
         return Ok(());
     }
@@ -133,6 +136,12 @@ fn say(report: &Report, standings: &[Standing], json: bool, left_out: &str) -> R
     );
     for (promise, ratio) in promises(standings) {
         state(&promise, ratio);
+    }
+    // Ours alone, at the placements that it met.
+    for verdict in report.measurements.iter().flat_map(|found| &found.verdicts) {
+        if let Some((promise, found)) = verdict.promise.as_ref().zip(verdict.found) {
+            state(promise, found);
+        }
     }
     Ok(())
 }

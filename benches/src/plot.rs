@@ -92,11 +92,11 @@ fn limit_lines(svg: &mut String, axis: &Decades, found: &Measurement) {
     for (limit_ns, summary) in limits {
         let y = (axis.y(limit_ns) - 4.0).min(free);
         free = y - TEXT;
-        let name = if summary.a_ns == Some(limit_ns) { " A" } else { "" };
+        let name = if summary.a_ns == Some(limit_ns) { "A" } else { "limit" };
         let place = summary.placement.map_or(String::new(), |placement| format!(" {placement}"));
         let _ = write!(
             svg,
-            "<text class=limit x={:.1} y={y:.1} text-anchor=end>limit{name}{place} {}</text>",
+            "<text class=limit x={:.1} y={y:.1} text-anchor=end>{name}{place} {}</text>",
             WIDTH - RIGHT - 4.0,
             in_unit(limit_ns, Unit::Ns)
         );
@@ -215,7 +215,7 @@ mod tests {
 
     /// A measurement with a start at each of these A, drawn from 100 ns to 10 us.
     fn measured(limits: &[f64]) -> Measurement {
-        let anchor = |one_way_ns| Anchor { one_way_ns, single_p50_ns: one_way_ns, single_p99_ns: one_way_ns };
+        let anchor = Anchor::only;
         let curve = [(0.0, 100), (99.0, 10_000)].map(|(percentile, ns)| Point { percentile, ns, above: 10 }).to_vec();
         let trials = limits.iter().zip(1..).map(|(a_ns, number)| {
             let anchors = Anchors { before: anchor(*a_ns), after: anchor(*a_ns) };
@@ -259,7 +259,7 @@ mod tests {
     fn the_words_of_limits_that_lie_close_stand_above_each_other() {
         let svg = percentiles(&measured(&[121.0, 118.0]), &Words::default()).unwrap();
         let [(near, near_words), (far, far_words)] = words(&svg)[..] else { panic!("two limits: {svg}") };
-        assert_eq!([near_words, far_words], ["limit A NEAR 118.0 ns", "limit A FAR 121.0 ns"]);
+        assert_eq!([near_words, far_words], ["A NEAR 118.0 ns", "A FAR 121.0 ns"]);
         assert!(near - far >= TEXT, "{near} and {far}");
         // Words of limits that lie apart stand at their lines.
         let svg = percentiles(&measured(&[240.0, 55.0]), &Words::default()).unwrap();

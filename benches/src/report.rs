@@ -24,10 +24,10 @@ pub use words::Words;
 pub const SCHEMA_VERSION: u64 = 1;
 
 /// The limit where messages go from core to core.
-const LIMIT_A: &str = "A: half of the median round trip of one cache line between the two pinned cores, timed in batches of 32, in \
-                       the measured processes, just before and after. A message between the two cores needs at least that. A \
-                       headline of 1.00 A is at the limit, and a few hundredths less are the spread of A itself. Ratios to A \
-                       carry over to other machines; absolute figures do not.";
+const LIMIT_A: &str = "A: half of a round trip of a cache line between the two pinned cores, the mean of 256 lines in as many pages, \
+                       each timed in batches of 32, in the measured processes, just before and after. It is a reference, not a \
+                       bound: single lines and messages lie on both sides of it, and a few hundredths are not told apart. Ratios \
+                       to A carry over to other machines; absolute figures do not.";
 
 /// What a headline value is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -198,18 +198,17 @@ impl Report {
         }
     }
 
-    /// Judges how `id` stands to `reference` (value / A to value / A, or value to value where there is no A).
+    /// Judges how `id` stands to `reference`, at each placement that both met.
     pub fn judge(&mut self, id: &str, reference: &str, goal: &Goal) {
         let find = |id: &str| self.measurements.iter().find(|measurement| measurement.id == id);
         let (Some(one), Some(other)) = (find(id), find(reference)) else { return };
-        let standing = |summary: &Summary| summary.over_a.unwrap_or(summary.value);
         let verdicts: Vec<Verdict> = one
             .summaries
             .iter()
             .filter(|summary| goal.applies_to(summary.placement))
             .map(|summary| {
-                let base = other.at(summary.placement).map(standing);
-                goal.verdict(summary.placement, base.map(|base| standing(summary) / base))
+                let base = other.at(summary.placement);
+                goal.verdict(summary.placement, base.map(|base| summary.value_over(base)))
             })
             .collect();
         if let Some(measurement) = self.measurements.iter_mut().find(|measurement| measurement.id == id) {
@@ -263,7 +262,7 @@ mod tests {
     use crate::figures::Figures;
 
     fn trial(number: u32, a_ns: f64, value: f64) -> Trial {
-        let anchor = Anchor { one_way_ns: a_ns, single_p50_ns: a_ns, single_p99_ns: a_ns };
+        let anchor = Anchor::only(a_ns);
         let anchors = Anchors { before: anchor, after: anchor };
         Trial {
             number,
@@ -308,7 +307,8 @@ mod tests {
 
     #[test]
     fn two_measurements_are_compared_at_the_same_placement_only() {
-        let mut tapped = measurement("tap", vec![trial(1, 50.0, 52.0)]);
+        // A's own scatter, 51 to 50 ns, is not in what is found.
+        let mut tapped = measurement("tap", vec![trial(1, 51.0, 52.0)]);
         let mut plain = measurement("plain", vec![trial(1, 50.0, 51.0), trial(2, 240.0, 500.0)]);
         tapped.conclude(&[]);
         plain.conclude(&[]);
@@ -336,5 +336,20 @@ mod tests {
         assert_eq!(report.unjudged(short, &short.verdicts[0]).as_deref(), Some("not judged: 2 of 3 starts"));
         assert_eq!((whole.verdicts[0].met, report.unjudged(whole, &whole.verdicts[0])), (Some(true), None));
         assert!(report.is_sound(), "few starts are no defect");
+    }
+
+    #[test]
+    fn where_the_machine_itself_moved_multiples_of_a_are_compared() {
+        let summary = |a_ns, value| {
+            let mut found = measurement("one", vec![trial(1, a_ns, value)]);
+            found.conclude(&[]);
+            found.summaries.remove(0)
+        };
+        assert!((summary(144.0, 150.0).value_over(&summary(140.0, 150.0)) - 1.0).abs() < 1e-9);
+        assert!((summary(180.0, 180.0).value_over(&summary(140.0, 140.0)) - 1.0).abs() < 1e-9);
+        // Rates and what was measured on one core have no multiple of A.
+        let rate = |value| Summary { over_a: None, ..summary(140.0, value) };
+        assert!((rate(3e8).value_over(&rate(1e8)) - 3.0).abs() < 1e-9);
+        assert_eq!(rate(3e8).p99_over(&rate(1e8)), None);
     }
 }

@@ -64,7 +64,7 @@ const THROUGHPUT_WARM_UP: u64 = 1_000_000;
 /// Seed of random arrivals: the same in every trial.
 const SEED: u64 = 0x71C4_57A4;
 
-const LIMIT_A: &str = "A: one cache line from core to core. A process costs the same as a thread.";
+const LIMIT_A: &str = "A: a cache line from core to core, in the mean of many. A process costs the same as a thread.";
 const LIMIT_RATE: &str = "No closed bound: each line must still cross once, but many are under way at a time.";
 
 /// One way from process to process, closed loop.
@@ -73,13 +73,14 @@ pub fn one_way(lane: &'static str, payload: Payload, measure_ms: u64) -> Plan {
     let bytes = payload.slot_bytes();
     let goals = match payload {
         Payload::Bytes56 => vec![
-            Goal::at_most(GoalFigure::OverA, Near, 1.06, "64 B one way, p50"),
-            Goal::at_most(GoalFigure::OverA, Far, 1.12, "64 B one way, p50"),
-            Goal::at_most(GoalFigure::P99OverA, Near, 1.2, "64 B one way, p99 (two stamps inside)"),
+            Goal::at_most(GoalFigure::OverA, Near, 1.06, "64 B one way, p50").promised("ring_one_way_near_in_a"),
+            Goal::at_most(GoalFigure::OverA, Far, 1.12, "64 B one way, p50").promised("ring_one_way_far_in_a"),
+            Goal::at_most(GoalFigure::P99OverA, Near, 1.2, "64 B one way, p99 (two stamps inside)")
+                .promised("ring_one_way_p99_near_in_a"),
         ],
         Payload::Bytes120 => vec![
-            Goal::at_most(GoalFigure::OverA, Near, 1.12, "128 B one way, p50"),
-            Goal::at_most(GoalFigure::OverA, Far, 1.22, "128 B one way, p50"),
+            Goal::at_most(GoalFigure::OverA, Near, 1.12, "128 B one way, p50").promised("ring_one_way_128_near_in_a"),
+            Goal::at_most(GoalFigure::OverA, Far, 1.22, "128 B one way, p50").promised("ring_one_way_128_far_in_a"),
         ],
     };
     Plan {
@@ -87,7 +88,7 @@ pub fn one_way(lane: &'static str, payload: Payload, measure_ms: u64) -> Plan {
         title: format!("One way, {bytes}-byte slots"),
         what: format!(
             "Half of a round trip over two lanes between two pinned processes, {} bytes of payload, one message at a time. \
-             The headline is the median of batches of 32 round trips, as A is; the percentiles are of single round trips, \
+             The headline is the median of batches of 32 round trips, as A's are; the percentiles are of single round trips, \
              halved, with two stamps inside.",
             payload.bytes()
         ),
@@ -124,6 +125,7 @@ pub fn one_way_tapped(lane: &'static str, payload: Payload, measure_ms: u64) -> 
 #[must_use]
 pub const fn tap_goal() -> Goal {
     Goal::everywhere_at_most(GoalFigure::Compared, 1.05, "p50 with a tap / without")
+        .promised("ring_one_way_tapped_over_untapped")
 }
 
 /// One way at a stated rate, open loop.
@@ -177,12 +179,24 @@ pub fn stalled(lane: &'static str, rate_hz: u64, measure_ms: u64, stall: Stall) 
 #[must_use]
 pub fn throughput(lane: &'static str, payload: Payload, receivers: usize, measure_ms: u64) -> Plan {
     let bytes = payload.slot_bytes();
-    let rate = |placement, millions: f64, text| Goal::at_least(GoalFigure::Value, placement, millions * 1e6, text);
+    let rate = |placement, millions: f64, text, promise| {
+        Goal::at_least(GoalFigure::Value, placement, millions * 1e6, text).promised(promise)
+    };
     let goals = match (payload, receivers) {
-        (Payload::Bytes56, 1) => vec![rate(Near, 320.0, "64 B, messages/s"), rate(Far, 60.0, "64 B, messages/s")],
-        (Payload::Bytes120, 1) => vec![rate(Near, 150.0, "128 B, messages/s"), rate(Far, 50.0, "128 B, messages/s")],
-        (Payload::Bytes56, 4) => vec![rate(Near, 200.0, "64 B to four readers, messages/s")],
-        (Payload::Bytes56, 8) => vec![rate(Near, 100.0, "64 B to eight readers, messages/s")],
+        (Payload::Bytes56, 1) => vec![
+            rate(Near, 320.0, "64 B, messages/s", "ring_per_second_near"),
+            rate(Far, 60.0, "64 B, messages/s", "ring_per_second_far"),
+        ],
+        (Payload::Bytes120, 1) => vec![
+            rate(Near, 150.0, "128 B, messages/s", "ring_128_per_second_near"),
+            rate(Far, 50.0, "128 B, messages/s", "ring_128_per_second_far"),
+        ],
+        (Payload::Bytes56, 4) => {
+            vec![rate(Near, 200.0, "64 B to four readers, messages/s", "broadcast_4_per_second_near")]
+        }
+        (Payload::Bytes56, 8) => {
+            vec![rate(Near, 100.0, "64 B to eight readers, messages/s", "broadcast_8_per_second_near")]
+        }
         _ => Vec::new(),
     };
     let (id, title) = match receivers {
@@ -257,6 +271,14 @@ pub fn thousands(value: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::goal::unpromised;
+
+    #[test]
+    fn every_goal_is_a_promise() {
+        let plans = [Bench::Ring, Bench::Broadcast].iter().flat_map(|bench| plans(*bench, "tickway", 1_000_000, 400));
+        let goals: Vec<Goal> = plans.flat_map(|plan| plan.goals).chain([tap_goal()]).collect();
+        assert_eq!(unpromised(&goals), Vec::<String>::new());
+    }
 
     #[test]
     fn every_plan_has_an_id_of_its_own() {

@@ -1,27 +1,32 @@
 //! crossbeam's `ArrayQueue`: bounded, many senders and many receivers; here one of each.
 //!
-//! It has `push` and `pop` and nothing for batches: a batch is as many single calls.
+//! It has `push` and `pop` and nothing for batches: a batch is as many single calls. Each of its slots has a stamp before the
+//! element: packed, 64 bytes that begin where the allocator's block begins, mostly across two lines; aligned, the stamp has
+//! a line of its own and a message takes two lines always.
 
+use crate::element::{Element, Fit};
 use benches::BenchError;
 use benches::lane::{Lane, LaneSpec, Receiver, Sender, ThreadLane, one_receiver};
 use crossbeam_queue::ArrayQueue;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// The lane.
 #[derive(Clone, Copy, Debug)]
-pub struct Crossbeam;
+pub struct Crossbeam<F>(PhantomData<F>);
 
-impl Lane for Crossbeam {
-    const NAME: &'static str = "crossbeam ArrayQueue";
+impl<F: Fit> Lane for Crossbeam<F> {
+    const NAME: &'static str = if F::ALIGNED { "crossbeam ArrayQueue aligned" } else { "crossbeam ArrayQueue" };
 
     fn settings(spec: &LaneSpec) -> String {
-        format!("{} slots, push and pop, no batches", spec.slots)
+        let elements = if F::ALIGNED { "aligned to 64 bytes" } else { "packed" };
+        format!("{} slots, elements {elements}, push and pop, no batches", spec.slots)
     }
 }
 
-impl<const W: usize> ThreadLane<W> for Crossbeam {
-    type Sender = QueueEnd<W>;
-    type Receiver = QueueEnd<W>;
+impl<const W: usize, F: Fit> ThreadLane<W> for Crossbeam<F> {
+    type Sender = QueueEnd<F::Element<W>>;
+    type Receiver = QueueEnd<F::Element<W>>;
 
     fn open(spec: &LaneSpec) -> Result<(Self::Sender, Vec<Self::Receiver>), BenchError> {
         one_receiver::<Self>(spec)?;
@@ -32,21 +37,21 @@ impl<const W: usize> ThreadLane<W> for Crossbeam {
 
 /// Either end.
 #[derive(Debug)]
-pub struct QueueEnd<const W: usize>(Arc<ArrayQueue<[u64; W]>>);
+pub struct QueueEnd<E>(Arc<ArrayQueue<E>>);
 
-impl<const W: usize> Sender<W> for QueueEnd<W> {
+impl<const W: usize, E: Element<W>> Sender<W> for QueueEnd<E> {
     #[inline(always)]
     fn send(&mut self, words: &[u64; W]) -> bool {
-        self.0.push(*words).is_ok()
+        self.0.push(E::new(*words)).is_ok()
     }
 }
 
-impl<const W: usize> Receiver<W> for QueueEnd<W> {
+impl<const W: usize, E: Element<W>> Receiver<W> for QueueEnd<E> {
     #[inline(always)]
     fn receive(&mut self, limit: usize, mut each: impl FnMut(&[u64; W])) -> usize {
         for count in 0..limit {
-            let Some(words) = self.0.pop() else { return count };
-            each(&words);
+            let Some(element) = self.0.pop() else { return count };
+            each(element.words());
         }
         limit
     }

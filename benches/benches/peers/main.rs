@@ -5,9 +5,11 @@
 
 mod crossbeam;
 mod disruptor;
+mod element;
 mod ringfire;
 mod rtrb;
 
+use crate::element::{Aligned, Packed};
 use benches::child::LaneEntry;
 use benches::lane::{Tickway, TickwayThreads};
 use std::process::ExitCode;
@@ -20,9 +22,12 @@ fn main() -> ExitCode {
         LaneEntry::processes::<Tickway>(),
         LaneEntry::processes::<ringfire::Ringfire>(),
         LaneEntry::threads::<TickwayThreads>(),
-        LaneEntry::threads::<rtrb::Rtrb>(),
-        LaneEntry::threads::<disruptor::Disruptor>(),
-        LaneEntry::threads::<crossbeam::Crossbeam>(),
+        LaneEntry::threads::<rtrb::Rtrb<Packed>>(),
+        LaneEntry::threads::<rtrb::Rtrb<Aligned>>(),
+        LaneEntry::threads::<disruptor::Disruptor<Packed>>(),
+        LaneEntry::threads::<disruptor::Disruptor<Aligned>>(),
+        LaneEntry::threads::<crossbeam::Crossbeam<Packed>>(),
+        LaneEntry::threads::<crossbeam::Crossbeam<Aligned>>(),
     ];
     benches::peers::run(&registry, LEFT_OUT)
 }

@@ -20,9 +20,9 @@ pub struct Standing {
     pub p99_over_a: Option<f64>,
     /// Messages per second.
     pub per_second: Option<f64>,
-    /// Our median over the lane's, both in A: below 1 ours is quicker.
+    /// Our median over the lane's: below 1 ours is quicker.
     pub p50_ratio: Option<f64>,
-    /// Our 99th percentile over the lane's, both in A: below 1 ours is quicker.
+    /// Our 99th percentile over the lane's: below 1 ours is quicker.
     pub p99_ratio: Option<f64>,
     /// Our messages per second over the lane's: above 1 ours carries more.
     pub rate_ratio: Option<f64>,
@@ -67,8 +67,8 @@ impl Standing {
                 p50_over_a: p50(&way),
                 p99_over_a: p99(&way),
                 per_second: per_second(&rate),
-                p50_ratio: ratio(p50(&our_way), p50(&way)),
-                p99_ratio: ratio(p99(&our_way), p99(&way)),
+                p50_ratio: our_way.as_ref().zip(way.as_ref()).map(|(ours, its)| ours.value_over(its)),
+                p99_ratio: our_way.as_ref().zip(way.as_ref()).and_then(|(ours, its)| ours.p99_over(its)),
                 rate_ratio: ratio(per_second(&our_rate), per_second(&rate)),
                 kept: [&way, &rate].map(|found| found.as_ref().map_or(0, |found| found.trials)),
             }
@@ -81,12 +81,12 @@ impl Standing {
 pub fn table(standings: &[Standing]) -> String {
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
     let mut text = format!(
-        "{:<22}{:<6}{:>9}{:>9}{:>9}{:>9}   {:<17}{:>8}{:>8}{:>8}",
+        "{:<29}{:<6}{:>9}{:>9}{:>9}{:>9}   {:<17}{:>8}{:>8}{:>8}",
         "lane", "cores", "starts", "p50 / A", "p99 / A", "M/s", "ours beside it", "p50", "p99", "M/s"
     );
     for one in standings {
         text += &format!(
-            "\n{:<22}{:<6}{:>9}{:>9}{:>9}{:>9}   {:<17}{:>8}{:>8}{:>8}",
+            "\n{:<29}{:<6}{:>9}{:>9}{:>9}{:>9}   {:<17}{:>8}{:>8}{:>8}",
             one.lane,
             one.placement.map_or_else(|| "-".to_owned(), |placement| placement.to_string()),
             format!("{} + {}", one.kept[0], one.kept[1]),
@@ -102,30 +102,38 @@ pub fn table(standings: &[Standing]) -> String {
     text
 }
 
-/// The ratio that each promise of the ring is about, by its name. A machine that moves between placements may leave one of two
+/// The ratio that each promise of the ring is about, by its name. A peer is called by the first word of its lane: of one that
+/// was measured in several settings (`rtrb`, `rtrb aligned`), the setting counts that is best for the peer, in its one way
+/// and in its rate each for itself. A machine that moves between placements may leave one of two
 /// lanes a single start in one of them, or none: a ratio is taken where the two have the most starts, NEAR if there are as many.
 pub fn promises(standings: &[Standing]) -> Vec<(String, f64)> {
     let mut found = Vec::new();
     let peers = standings.iter().filter(|one| !one.lane.starts_with(Tickway::NAME));
     let mut lanes: Vec<&str> = peers.map(|one| one.lane.as_str()).collect();
     lanes.dedup();
-    for lane in lanes {
-        let name = lane.split(' ').next().unwrap_or_default();
-        let here = || standings.iter().filter(|one| one.lane == lane);
-        let most = |work: usize, ratio: fn(&Standing) -> Option<f64>| {
+    for settings in lanes.chunk_by(|one, other| name_of(one) == name_of(other)) {
+        let most = |lane: &str, work: usize, ratio: fn(&Standing) -> Option<f64>| {
             let starts = |one: &Standing| {
                 let ours = standings.iter().find(|our| our.lane == one.ours && our.placement == one.placement);
                 ours.map_or(0, |our| our.kept[work]).min(one.kept[work])
             };
-            let both = here().filter(|one| ratio(one).is_some());
+            let both = standings.iter().filter(|one| one.lane == lane && ratio(one).is_some());
             // The first of those with the most: placements are in order, NEAR before FAR.
             both.rev().max_by_key(|one| starts(one)).and_then(ratio)
         };
-        let one_way = most(0, |one| one.p50_ratio).map(|ratio| (format!("ring_one_way_over_{name}"), ratio));
-        let rate = most(1, |one| one.rate_ratio).map(|ratio| (format!("ring_throughput_gain_over_{name}"), ratio));
+        let name = name_of(settings[0]);
+        let one_way = settings.iter().filter_map(|lane| most(lane, 0, |one| one.p50_ratio)).reduce(f64::max);
+        let one_way = one_way.map(|ratio| (format!("ring_one_way_over_{name}"), ratio));
+        let rate = settings.iter().filter_map(|lane| most(lane, 1, |one| one.rate_ratio)).reduce(f64::min);
+        let rate = rate.map(|ratio| (format!("ring_throughput_gain_over_{name}"), ratio));
         found.extend(one_way.into_iter().chain(rate));
     }
     found
+}
+
+/// The peer's name.
+fn name_of(lane: &str) -> &str {
+    lane.split(' ').next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -157,6 +165,8 @@ mod tests {
             standing("ringfire", Far, [5, 5], [Some(0.97), Some(1.36)]),
             standing("rtrb", Near, [1, 1], [Some(0.5), Some(1.08)]),
             standing("rtrb", Far, [4, 4], [Some(0.73), Some(1.06)]),
+            standing("disruptor", Far, [5, 5], [Some(0.7), Some(1.1)]),
+            standing("disruptor aligned", Far, [5, 5], [Some(0.9), Some(1.2)]),
             standing("crossbeam ArrayQueue", Near, [5, 0], [Some(0.4), None]),
         ];
         let found = promises(&standings);
@@ -165,9 +175,11 @@ mod tests {
         assert_eq!(ratio("ring_throughput_gain_over_ringfire"), Some(1.36));
         assert_eq!(ratio("ring_one_way_over_rtrb"), Some(0.73), "three starts of both, not one");
         assert_eq!(ratio("ring_throughput_gain_over_rtrb"), Some(1.06));
+        assert_eq!(ratio("ring_one_way_over_disruptor"), Some(0.9), "it is quicker aligned");
+        assert_eq!(ratio("ring_throughput_gain_over_disruptor"), Some(1.1), "and carries more packed");
         assert_eq!(ratio("ring_one_way_over_crossbeam"), Some(0.4));
         assert_eq!(ratio("ring_throughput_gain_over_crossbeam"), None, "nothing was measured");
-        assert_eq!(found.len(), 5);
+        assert_eq!(found.len(), 7);
         // As many of each: NEAR.
         let even = [(Tickway::NAME, [1.0; 2]), ("rtrb", [0.6, 0.7])];
         let even: Vec<Standing> = even

@@ -76,6 +76,37 @@ impl Summary {
     }
 }
 
+/// Greatest part by which the A of two summaries of one placement may differ for their nanoseconds to be compared as they
+/// are.
+///
+/// Both were measured in one run between the same two cores, and to divide each by its A would only add what A does by
+/// itself to a goal that is of five per cent: it scatters by one from start to start, and a tap that naps on the receiver's
+/// core adds three to the A of its own starts. But a machine that lies between placements, or changes its clock, may have
+/// been another one for most starts of one of the two. Its A then moves by more than all of that, and multiples of A are
+/// what can still be compared.
+const SAME_A: f64 = 0.10;
+
+impl Summary {
+    /// How many times the other's this one's headline is; both are of one placement.
+    #[must_use]
+    pub fn value_over(&self, other: &Self) -> f64 {
+        let in_a = self.over_a.zip(other.over_a).filter(|_| !self.has_the_a_of(other));
+        in_a.map_or(self.value / other.value, |(one, other)| one / other)
+    }
+
+    /// The same of the 99th percentiles; `None` where one has none.
+    #[must_use]
+    pub fn p99_over(&self, other: &Self) -> Option<f64> {
+        let in_a = self.p99_over_a.zip(other.p99_over_a).filter(|_| !self.has_the_a_of(other));
+        in_a.or(self.p99_ns.zip(other.p99_ns)).map(|(one, other)| one / other)
+    }
+
+    /// True where one has no A, too: there is nothing to divide by.
+    fn has_the_a_of(&self, other: &Self) -> bool {
+        self.a_ns.zip(other.a_ns).is_none_or(|(one, other)| (one - other).abs() <= SAME_A * one.min(other))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,7 +114,7 @@ mod tests {
     use crate::recorder::IntervalCounts;
 
     fn trial(a_ns: f64, counts: &[(u64, u64)]) -> Trial {
-        let anchor = Anchor { one_way_ns: a_ns, single_p50_ns: a_ns, single_p99_ns: a_ns };
+        let anchor = Anchor::only(a_ns);
         let anchors = Anchors { before: anchor, after: anchor };
         let max_ns = counts.iter().map(|(ns, _)| *ns).max().unwrap_or(0);
         let intervals = vec![IntervalCounts { max_ns, counts: counts.to_vec(), ..IntervalCounts::default() }];

@@ -41,6 +41,8 @@ struct Promise {
     state: State,
     /// Where the goal is not yet the aim.
     aim: Option<f64>,
+    /// What measures it, where this command does not.
+    command: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -86,13 +88,15 @@ impl Promise {
         let verdict = match (self.verdict(found), self.state) {
             (Verdict::Holds, State::Enforced) => "holds",
             (Verdict::Holds, State::Pending) => "pending, holds in this run",
-            (_, State::Pending) => "pending",
+            (Verdict::Missing, State::Pending) => "pending, not measured in this run",
+            (Verdict::Broken, State::Pending) => "pending",
             (Verdict::Broken, State::Enforced) => "BROKEN",
             (Verdict::Missing, State::Enforced) => "BROKEN: nothing was measured",
         };
         let aim = self.aim.map_or(String::new(), |aim| format!(", aim {aim}"));
+        let command = self.command.as_ref().map_or(String::new(), |command| format!(", see {command}"));
         let name = self.name.get_ref();
-        format!("{name:<44} {found_text:>10} {relation} {:<8} {}: {verdict}{aim}", self.goal, self.unit)
+        format!("{name:<44} {found_text:>10} {relation} {:<8} {}: {verdict}{aim}{command}", self.goal, self.unit)
     }
 }
 
@@ -142,6 +146,11 @@ fn parse(text: &str) -> Result<Budgets, String> {
         let line = text[..promise.name.span().start].lines().count();
         if let Some(first) = lines.insert(name, line) {
             return Err(format!("line {line}: `{name}` is promised in line {first} already; keep one of them"));
+        }
+        if promise.state == State::Enforced && promise.command.is_some() {
+            return Err(format!(
+                "line {line}: `{name}` is measured elsewhere and cannot be enforced here; make it pending"
+            ));
         }
         if !(promise.goal.is_finite() && promise.goal > 0.0) {
             return Err(format!("line {line}: the goal of `{name}` must be a number above 0"));
@@ -208,6 +217,21 @@ mod tests {
         let one = "[[promise]]\nname = \"p\"\nkind = \"at_most\"\ngoal = 1\nunit = \"u\"\nstate = \"pending\"\n";
         let error = parse(&format!("{MACHINE}{one}{one}")).expect_err("twice");
         assert!(error.contains("line 11") && error.contains("line 5"), "{error}");
+    }
+
+    #[test]
+    fn what_another_command_measures_is_not_enforced_here() {
+        let one = |state: &str| {
+            let kind = "kind = \"at_most\"\ngoal = 1\nunit = \"u\"\ncommand = \"tickway bench ring\"";
+            parse(&format!("{MACHINE}[[promise]]\nname = \"p\"\n{kind}\nstate = \"{state}\"\n"))
+        };
+        assert!(one("enforced").expect_err("nothing would measure it").contains("make it pending"));
+        let pending = one("pending").expect("a promise").promise.remove(0);
+        assert!(
+            pending.line(None).ends_with("not measured in this run, see tickway bench ring"),
+            "{}",
+            pending.line(None)
+        );
     }
 
     #[test]
