@@ -1,6 +1,6 @@
 //! The coordinator: starts the processes of each trial, judges whether the trial counts, and repeats until enough do.
 //!
-//! It sleeps while a trial runs: it reads pipes, and has no loop of its own.
+//! It sleeps while a trial runs (`troupe`): it waits for what its children say, and has no loop of its own.
 
 use crate::BenchError;
 use crate::child::{CHILD_ARGUMENTS, LaneEntry, Order};
@@ -8,13 +8,14 @@ use crate::cpu::{SHARE_MIN, SHARE_MIN_TAPPED};
 use crate::figures::Figures;
 use crate::goal::Goal;
 use crate::lane::{LaneSpec, Payload};
-use crate::meeting::MEETING_WORDS;
+use crate::meeting::{MEETING_WORDS, Meeting};
 use crate::report::{Discard, Measurement, RoleAccount, SeriesPoint, Trial, Unit};
 use crate::scratch::{Scratch, remove_stale};
 use crate::timeline::Timeline;
 use crate::trial::{Role, RoleOutcome, TrialSpec, Work};
+use crate::troupe::Troupe;
 use runtime::affinity::allowed_cpus;
-use runtime::mmap::{MODE_PRIVATE, create_region};
+use runtime::mmap::{Access, MODE_PRIVATE, create_region, map_region};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -183,11 +184,12 @@ impl Host {
             (false, false) => &[Role::Sender, Role::Receiver],
             (false, true) => &[Role::Sender, Role::Receiver, Role::Tap],
         };
-        let mut children = Vec::with_capacity(roles.len());
+        let page = map_region(&trial.meeting, Access::ReadWrite, None)?;
+        let mut troupe = Troupe::new(Meeting::new(page.words, trial.roles()));
         for role in roles {
-            children.push(self.start(&Order { role: *role, trial: trial.clone() })?);
+            troupe.join(*role, self.start(&Order { role: *role, trial: trial.clone() })?);
         }
-        collect(children)
+        troupe.hear()
     }
 
     /// A core of the tap's own where there is one, else the receiver's.
@@ -213,34 +215,6 @@ impl Host {
     }
 }
 
-/// Reads what each child says, at the same time.
-fn collect(children: Vec<Child>) -> Result<Vec<RoleOutcome>, BenchError> {
-    let outputs = std::thread::scope(|scope| {
-        let readers: Vec<_> = children.into_iter().map(|child| scope.spawn(move || child.wait_with_output())).collect();
-        readers.into_iter().map(|reader| reader.join().expect("a pipe's reader does not panic")).collect::<Vec<_>>()
-    });
-    let mut outcomes = Vec::new();
-    let mut failures = Vec::new();
-    for output in outputs {
-        let output =
-            output.map_err(|error| BenchError::new(format!("a role's pipe broke: {error}"), "run it again"))?;
-        if !output.status.success() {
-            failures.push(String::from_utf8_lossy(&output.stderr).trim().to_owned());
-            continue;
-        }
-        let text = String::from_utf8_lossy(&output.stdout);
-        let told: Vec<RoleOutcome> = serde_json::from_str(text.trim())
-            .map_err(|error| BenchError::new(format!("a role's outcome is garbled: {error}"), "run it again"))?;
-        outcomes.extend(told);
-    }
-    // The role that failed first says why; the others only that they were left.
-    failures.sort_by_key(|failure| failure.contains("aborted"));
-    match failures.into_iter().next() {
-        Some(failure) => Err(BenchError::new(format!("a role failed: {failure}"), "see above, and run it again")),
-        None => Ok(outcomes),
-    }
-}
-
 /// Whether a trial counts.
 fn judge(number: u32, plan: &Plan, outcomes: &[RoleOutcome], strict: bool) -> Result<Trial, Discard> {
     let discard = |reason: String, defect| Discard { number, reason, defect };
@@ -252,7 +226,7 @@ fn judge(number: u32, plan: &Plan, outcomes: &[RoleOutcome], strict: bool) -> Re
         let least = if is_shared { SHARE_MIN_TAPPED } else { SHARE_MIN };
         if let Some(share) = outcome.cpu.share().filter(|share| *share < least) {
             let percent = share * 100.0;
-            return Err(discard(format!("the {:?} had its core for {percent:.1} % of the time", outcome.role), false));
+            return Err(discard(format!("the {} had its core for {percent:.1} % of the time", outcome.role), false));
         }
     }
     let anchors = outcomes.iter().find_map(|outcome| outcome.anchors).expect("the sender brings anchors");

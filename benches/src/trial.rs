@@ -8,6 +8,7 @@ use crate::recorder::IntervalCounts;
 use crate::schedule::Arrivals;
 use crate::timeline::{StampCost, Timeline};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::path::PathBuf;
 
 /// A pause that the harness puts into its own receiver, to prove that it shows.
@@ -67,6 +68,17 @@ pub enum Role {
     Tap,
     /// Sender and receiver as threads of one process.
     Threads,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Sender => "sender",
+            Self::Receiver => "receiver",
+            Self::Tap => "tap",
+            Self::Threads => "two roles in threads",
+        })
+    }
 }
 
 /// One trial.
