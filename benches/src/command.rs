@@ -15,6 +15,7 @@ use crate::{BenchError, cpu::CpuStart, html, logs, operations, text};
 use clap::{Args, Subcommand};
 use runtime::affinity::pin;
 use runtime::clock::realtime_ns;
+use runtime::signal::{self, HangUp};
 use std::path::PathBuf;
 
 /// What to measure
@@ -88,15 +89,15 @@ pub fn run(verb: &Verb, registry: &[LaneEntry]) -> Result<Said, BenchError> {
                 operations::journal(host.cores[1], options.restarts, options.measure_ms, &host.timeline)?;
         }
         _ => {
-            for plan in suite::plans(bench, Tickway::NAME, options.rate, options.measure_ms) {
-                report.measurements.push(host.measure(&plan, &mut |line| eprintln!("bench: {line}"))?);
-            }
+            let plans = suite::plans(bench, Tickway::NAME, options.rate, options.measure_ms);
+            signal::install(HangUp::Stops)?;
+            host.measure_all(&plans, &mut report, &mut |line| eprintln!("bench: {line}"))?;
         }
     }
     if bench == Bench::Ring {
         report.judge("one-way-64-tapped", "one-way-64", &suite::tap_goal());
     }
-    let mut good = report.is_sound();
+    let mut good = report.is_sound() && !signal::stop_requested();
     if bench == Bench::SelfTest {
         good &= read_stalls(&mut report, options);
     }

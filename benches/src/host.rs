@@ -9,13 +9,15 @@ use crate::figures::Figures;
 use crate::goal::Goal;
 use crate::lane::{LaneSpec, Payload};
 use crate::meeting::{MEETING_WORDS, Meeting};
-use crate::report::{Discard, Measurement, RoleAccount, SeriesPoint, Trial, Unit};
+use crate::report::{Discard, Measurement, Report, RoleAccount, SeriesPoint, Trial, Unit};
 use crate::scratch::{Scratch, remove_stale};
 use crate::timeline::Timeline;
 use crate::trial::{Role, RoleOutcome, TrialSpec, Work};
 use crate::troupe::Troupe;
 use runtime::affinity::allowed_cpus;
 use runtime::mmap::{Access, MODE_PRIVATE, create_region, map_region};
+use runtime::signal::stop_requested;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -106,7 +108,32 @@ impl Host {
             .ok_or_else(|| BenchError::new(format!("no lane is called {name:?}"), "list it in the registry"))
     }
 
-    /// Runs trials until enough are kept; `told` hears of each one.
+    /// Measures plan after plan for a report, up to an interruption: the starts kept until then are reported, and the notes
+    /// say what is missing.
+    ///
+    /// # Errors
+    /// As [`Self::measure`].
+    pub fn measure_all(
+        &self,
+        plans: &[Plan],
+        report: &mut Report,
+        told: &mut dyn FnMut(&str),
+    ) -> Result<(), BenchError> {
+        for plan in plans {
+            let found = self.measure(plan, told)?;
+            let kept = found.trials.len();
+            if stop_requested() && kept < self.restarts as usize {
+                report.notes.push(format!("{}: interrupted after {kept} of {} starts.", plan.id, self.restarts));
+                if kept == 0 && !found.has_defect() {
+                    continue;
+                }
+            }
+            report.measurements.push(found);
+        }
+        Ok(())
+    }
+
+    /// Runs trials until enough are kept, or a stop is asked for; `told` hears of each one.
     ///
     /// # Errors
     /// When a trial cannot be run at all. Trials that do not count are no error.
@@ -115,10 +142,11 @@ impl Host {
         let mut trials = Vec::new();
         let mut discarded: Vec<Discard> = Vec::new();
         for number in 1..=self.restarts * STARTS_PER_TRIAL {
-            if trials.len() == self.restarts as usize {
+            if trials.len() == self.restarts as usize || stop_requested() {
                 break;
             }
-            let outcomes = self.run(entry, plan)?;
+            // One that was cut short is no trial.
+            let Some(outcomes) = self.run(entry, plan)? else { break };
             match judge(number, plan, &outcomes, self.strict) {
                 Ok(trial) => {
                     told(&format!("{}: start {number}: {}", plan.id, in_words(plan, &trial)));
@@ -153,8 +181,8 @@ impl Host {
         LaneSpec { directory, name: "there".to_owned(), slots: plan.slots, receivers, taps }
     }
 
-    /// One trial, from the creation of its files to their removal.
-    fn run(&self, entry: &LaneEntry, plan: &Plan) -> Result<Vec<RoleOutcome>, BenchError> {
+    /// One trial, from the creation of its files to their removal; `None` when a stop was asked for before its end.
+    fn run(&self, entry: &LaneEntry, plan: &Plan) -> Result<Option<Vec<RoleOutcome>>, BenchError> {
         let scratch = Scratch::new()?;
         let there = self.lane_spec(plan, scratch.path().to_owned());
         let meeting = scratch.path().join("meeting");
@@ -187,7 +215,8 @@ impl Host {
         let page = map_region(&trial.meeting, Access::ReadWrite, None)?;
         let mut troupe = Troupe::new(Meeting::new(page.words, trial.roles()));
         for role in roles {
-            troupe.join(*role, self.start(&Order { role: *role, trial: trial.clone() })?);
+            let order = Order { role: *role, coordinator: std::process::id(), trial: trial.clone() };
+            troupe.join(*role, self.start(&order)?);
         }
         troupe.hear()
     }
@@ -210,6 +239,8 @@ impl Host {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // A terminal's Ctrl-C reaches the coordinator alone, which ends the start.
+            .process_group(0)
             .spawn()
             .map_err(|error| BenchError::file("start", &self.program, &error))
     }

@@ -1,7 +1,8 @@
 //! The processes of one start: heard to their end, and ended together.
 //!
 //! A role that fails takes the start with it at once: the others see the meeting's stop sign, and those that look at it too
-//! rarely are killed after a moment. All that time the coordinator sleeps in poll(2); it has no other loop.
+//! rarely are killed after a moment. An interruption of the coordinator kills all: what they would say no longer counts. All
+//! that time the coordinator sleeps in poll(2); it has no other loop.
 
 use crate::BenchError;
 use crate::meeting::{ABORTED, Meeting};
@@ -10,6 +11,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use runtime::clock::monotonic_ns;
+use runtime::signal::stop_requested;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
@@ -19,6 +21,9 @@ use std::process::{Child, ExitStatus};
 /// How long a role may take to leave once the stop sign is up, in nanoseconds: a sender that keeps to its schedule does not
 /// look at it.
 const GRACE_NS: u64 = 500_000_000;
+/// Between two looks at the stop flag, in nanoseconds. A signal ends the sleep by itself, unless it comes just before it or
+/// to another thread.
+const LOOK_NS: u64 = 1_000_000_000;
 /// Read at once from a pipe.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -114,17 +119,20 @@ impl Troupe {
         self.members.push(Member { role, child, outcome, complaint, status: None });
     }
 
-    /// Hears all to their end: what each brings home.
+    /// Hears all to their end: what each brings home; `None` when this process was asked to stop before that.
     ///
     /// # Errors
     /// The first failure of a role, by its name, as soon as all others have left.
-    pub fn hear(mut self) -> Result<Vec<RoleOutcome>, BenchError> {
+    pub fn hear(mut self) -> Result<Option<Vec<RoleOutcome>>, BenchError> {
         let broken =
             |error: std::io::Error| BenchError::new(format!("a role cannot be heard: {error}"), "run it again");
         let mut first: Option<(bool, BenchError)> = None;
         let mut kill_at_ns = None;
         while self.members.iter().any(|member| member.status.is_none()) {
-            self.listen(kill_at_ns).map_err(broken)?;
+            self.listen(kill_at_ns.unwrap_or_else(|| monotonic_ns() + LOOK_NS)).map_err(broken)?;
+            if stop_requested() {
+                return Ok(None);
+            }
             for member in &mut self.members {
                 let Some(status) = member.reap().map_err(broken)?.filter(|status| !status.success()) else { continue };
                 self.meeting.abort();
@@ -141,16 +149,14 @@ impl Troupe {
         }
         match first {
             Some((_, failure)) => Err(failure),
-            None => self.outcomes(),
+            None => self.outcomes().map(Some),
         }
     }
 
     /// Sleeps until a pipe has something to say, `until_ns` at the latest, and reads.
-    fn listen(&mut self, until_ns: Option<u64>) -> std::io::Result<()> {
-        let timeout = until_ns.map_or(PollTimeout::NONE, |until| {
-            let left_ms = until.saturating_sub(monotonic_ns()).div_ceil(1_000_000);
-            PollTimeout::from(u16::try_from(left_ms).unwrap_or(u16::MAX))
-        });
+    fn listen(&mut self, until_ns: u64) -> std::io::Result<()> {
+        let left_ms = until_ns.saturating_sub(monotonic_ns()).div_ceil(1_000_000);
+        let timeout = PollTimeout::from(u16::try_from(left_ms).unwrap_or(u16::MAX));
         let mut ends: Vec<PollFd<'_>> = self
             .members
             .iter()

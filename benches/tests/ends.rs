@@ -1,4 +1,5 @@
-//! How a measurement ends when it does not end well: a role that is killed. No process stays, and no file.
+//! How a measurement ends when it does not end well: a role that is killed, an interruption, a coordinator that is killed.
+//! No process stays, and no file.
 #![forbid(unsafe_code)]
 
 use benches::child::LaneEntry;
@@ -8,9 +9,11 @@ use benches::lane::{Lane, Payload, Tickway};
 use benches::suite;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use runtime::child::{ProcessId, is_alive, start_time};
 use std::fs::{read, read_dir, read_to_string};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -92,4 +95,73 @@ fn a_role_that_cannot_play_says_why() {
     let _turn = OWN_CHILDREN.lock().expect("the other test has passed");
     let failure = host.measure(&plan, &mut |_| ()).expect_err("nobody plays").to_string();
     assert!(failure.contains("exit code 1 and no word"), "{failure}");
+}
+
+/// `bench ring` in a process of its own, and what it says; `None` where this machine has too few cores.
+struct Coordinator {
+    child: Child,
+    said: BufReader<ChildStderr>,
+}
+
+impl Coordinator {
+    fn new(arguments: &[&str]) -> Option<Self> {
+        Host::new(&[LaneEntry::processes::<Tickway>()], None, 1).ok()?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bench_roles"));
+        command.arg("bench").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the harness starts");
+        let said = BufReader::new(child.stderr.take().expect("a pipe"));
+        Some(Self { child, said })
+    }
+
+    fn send(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).expect("it is ours");
+    }
+
+    /// Waits until both roles of a start run.
+    fn roles(&self) -> Vec<ProcessId> {
+        let pid = self.child.id();
+        assert!(comes_true(|| roles_of(pid).len() == 2), "a start begins");
+        let identity = |(pid, _): (Pid, String)| {
+            let pid = pid.as_raw() as u32;
+            start_time(pid).map(|start_time| ProcessId { pid, start_time })
+        };
+        roles_of(pid).into_iter().filter_map(identity).collect()
+    }
+}
+
+#[test]
+fn an_interrupted_run_reports_what_it_has_and_leaves_nothing() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let arguments = ["ring", "--restarts", "100", "--measure-ms", "100"];
+        let Some(mut run) = Coordinator::new(&arguments) else { return };
+        let mut first = String::new();
+        run.said.read_line(&mut first).expect("a line about the first start");
+        assert!(first.contains(": start 1"), "{first}");
+        let roles = run.roles();
+        let started_ns = runtime::clock::monotonic_ns();
+        run.send(signal);
+        let pid = run.child.id();
+        let output = run.child.wait_with_output().expect("it ends");
+        let took = Duration::from_nanos(runtime::clock::monotonic_ns() - started_ns);
+        assert!(took < SOON, "{took:?}");
+        assert_eq!(output.status.code(), Some(1), "as with any run that lacks something");
+        let report = String::from_utf8_lossy(&output.stdout);
+        assert!(report.contains("one-way-64: interrupted after "), "{report}");
+        assert!(report.contains("throughput-128: interrupted after 0 of 100 starts"), "{report}");
+        assert!(!roles.iter().any(|role| is_alive(*role)), "its roles are gone before it is");
+        assert_eq!(directories_of(pid), 0);
+    }
+}
+
+#[test]
+fn roles_end_with_a_coordinator_that_is_killed() {
+    let Some(mut run) = Coordinator::new(&["ring", "--measure-ms", "10000"]) else { return };
+    let roles = run.roles();
+    assert_eq!(roles.len(), 2);
+    run.send(Signal::SIGKILL);
+    run.child.wait().expect("it is dead");
+    assert!(comes_true(|| !roles.iter().any(|role| is_alive(*role))), "they spin no longer");
+    // Its directory goes with the next run.
+    let _ = Host::new(&[LaneEntry::processes::<Tickway>()], None, 1);
+    assert_eq!(directories_of(run.child.id()), 0);
 }
