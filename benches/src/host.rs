@@ -26,6 +26,9 @@ const STARTS_PER_TRIAL: u32 = 4;
 /// How long the jitter floor is watched in each trial, in milliseconds.
 const JITTER_MS: u64 = 50;
 
+/// Judges a start that counts once more: by its number, and by what its roles brought home.
+pub type Further<'a> = dyn FnMut(u32, &[RoleOutcome]) -> Result<(), Discard> + 'a;
+
 /// What is to be measured.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -138,6 +141,19 @@ impl Host {
     /// # Errors
     /// When a trial cannot be run at all. Trials that do not count are no error.
     pub fn measure(&self, plan: &Plan, told: &mut dyn FnMut(&str)) -> Result<Measurement, BenchError> {
+        self.measure_judged(plan, &mut |_, _| Ok(()), told)
+    }
+
+    /// As [`Self::measure`]; `further` has the last word on each start.
+    ///
+    /// # Errors
+    /// As [`Self::measure`].
+    pub fn measure_judged(
+        &self,
+        plan: &Plan,
+        further: &mut Further<'_>,
+        told: &mut dyn FnMut(&str),
+    ) -> Result<Measurement, BenchError> {
         let entry = self.entry(plan.lane)?;
         let mut trials = Vec::new();
         let mut discarded: Vec<Discard> = Vec::new();
@@ -147,7 +163,8 @@ impl Host {
             }
             // One that was cut short is no trial.
             let Some(outcomes) = self.run(entry, plan)? else { break };
-            match judge(number, plan, &outcomes, self.strict) {
+            let judged = judge(number, plan, &outcomes, self.strict);
+            match judged.and_then(|trial| further(number, &outcomes).map(|()| trial)) {
                 Ok(trial) => {
                     told(&format!("{}: start {number}: {}", plan.id, in_words(plan, &trial)));
                     trials.push(trial);
@@ -342,6 +359,7 @@ mod tests {
             stamp: crate::timeline::StampCost { read_ns: 10.0, step_ns: 10.0 },
             counts: vec![counts],
             intervals: Vec::new(),
+            from_actual_send: Vec::new(),
             batches_ps: Vec::new(),
             per_second: Some(1e6),
         }
