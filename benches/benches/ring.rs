@@ -7,6 +7,7 @@ use benches::child::{LaneEntry, take_over};
 use benches::host::Host;
 use benches::lane::{Lane, Payload, Tickway};
 use benches::{BenchError, suite};
+use runtime::signal::{self, HangUp};
 use std::process::ExitCode;
 
 /// Trials of each measurement.
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
 
 fn measure(registry: &[LaneEntry]) -> Result<(), BenchError> {
     let host = Host::new(registry, None, RESTARTS)?;
+    signal::install(HangUp::Stops)?;
     for lane in [Tickway::NAME] {
         for plan in [
             suite::one_way(lane, Payload::Bytes56, MEASURE_MS),

@@ -1,15 +1,18 @@
 //! The processes of a trial: the running binary, started again with `bench child` and the trial as JSON.
 //!
 //! A binary that measures lanes of its own lists them in a registry and calls [`take_over`] before anything else. A child
-//! prints its outcomes as one line of JSON and never anything else on standard output.
+//! prints its outcomes as one line of JSON and never anything else on standard output. It ends with its coordinator.
 
 use crate::BenchError;
 use crate::lane::{Lane, LaneSpec, Payload, ProcessLane, ThreadLane};
 use crate::meeting::Meeting;
 use crate::role;
 use crate::trial::{Role, RoleOutcome, TrialSpec, Work};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
 use runtime::mmap::{Access, map_region};
 use serde::{Deserialize, Serialize};
+use std::os::unix::process::parent_id;
 use std::process::ExitCode;
 
 /// First arguments of a child's command line; the order as JSON follows.
@@ -20,6 +23,8 @@ pub const CHILD_ARGUMENTS: [&str; 2] = ["bench", "child"];
 pub struct Order {
     /// The part that it plays.
     pub role: Role,
+    /// Process id of the coordinator, with which it ends.
+    pub coordinator: u32,
     /// The trial.
     pub trial: TrialSpec,
 }
@@ -136,7 +141,7 @@ fn play_threads<const W: usize, L: ThreadLane<W>>(
 pub fn serve(registry: &[LaneEntry], order: &str) -> bool {
     let played = serde_json::from_str::<Order>(order)
         .map_err(|error| BenchError::new(format!("bench child: {error}"), "this command is started by `tickway bench`"))
-        .and_then(|order| play(registry, &order));
+        .and_then(|order| follow(order.coordinator).and_then(|()| play(registry, &order)));
     match played {
         Ok(line) => {
             println!("{line}");
@@ -147,6 +152,18 @@ pub fn serve(registry: &[LaneEntry], order: &str) -> bool {
             false
         }
     }
+}
+
+/// Ends this process with its coordinator, however that one ends: nobody would hear the outcome, and a role spins.
+fn follow(coordinator: u32) -> Result<(), BenchError> {
+    set_pdeathsig(Signal::SIGKILL).map_err(|error| {
+        BenchError::new(format!("cannot follow the coordinator: {error}"), "see the kernel's log (dmesg)")
+    })?;
+    // It may have ended before that.
+    if parent_id() != coordinator {
+        return Err(BenchError::new("the coordinator has ended", "this command is started by `tickway bench`"));
+    }
+    Ok(())
 }
 
 fn play(registry: &[LaneEntry], order: &Order) -> Result<String, BenchError> {

@@ -1,6 +1,6 @@
 //! The coordinator: starts the processes of each trial, judges whether the trial counts, and repeats until enough do.
 //!
-//! It sleeps while a trial runs: it reads pipes, and has no loop of its own.
+//! It sleeps while a trial runs (`troupe`): it waits for what its children say, and has no loop of its own.
 
 use crate::BenchError;
 use crate::child::{CHILD_ARGUMENTS, LaneEntry, Order};
@@ -8,13 +8,16 @@ use crate::cpu::{SHARE_MIN, SHARE_MIN_TAPPED};
 use crate::figures::Figures;
 use crate::goal::Goal;
 use crate::lane::{LaneSpec, Payload};
-use crate::meeting::MEETING_WORDS;
-use crate::report::{Discard, Measurement, RoleAccount, SeriesPoint, Trial, Unit};
+use crate::meeting::{MEETING_WORDS, Meeting};
+use crate::report::{Discard, Measurement, Report, RoleAccount, SeriesPoint, Trial, Unit};
 use crate::scratch::{Scratch, remove_stale};
 use crate::timeline::Timeline;
 use crate::trial::{Role, RoleOutcome, TrialSpec, Work};
+use crate::troupe::Troupe;
 use runtime::affinity::allowed_cpus;
-use runtime::mmap::{MODE_PRIVATE, create_region};
+use runtime::mmap::{Access, MODE_PRIVATE, create_region, map_region};
+use runtime::signal::stop_requested;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -22,6 +25,9 @@ use std::process::{Child, Command, Stdio};
 const STARTS_PER_TRIAL: u32 = 4;
 /// How long the jitter floor is watched in each trial, in milliseconds.
 const JITTER_MS: u64 = 50;
+
+/// Judges a start that counts once more: by its number, and by what its roles brought home.
+pub type Further<'a> = dyn FnMut(u32, &[RoleOutcome]) -> Result<(), Discard> + 'a;
 
 /// What is to be measured.
 #[derive(Clone, Debug)]
@@ -105,20 +111,60 @@ impl Host {
             .ok_or_else(|| BenchError::new(format!("no lane is called {name:?}"), "list it in the registry"))
     }
 
-    /// Runs trials until enough are kept; `told` hears of each one.
+    /// Measures plan after plan for a report, up to an interruption: the starts kept until then are reported, and the notes
+    /// say what is missing.
+    ///
+    /// # Errors
+    /// As [`Self::measure`].
+    pub fn measure_all(
+        &self,
+        plans: &[Plan],
+        report: &mut Report,
+        told: &mut dyn FnMut(&str),
+    ) -> Result<(), BenchError> {
+        for plan in plans {
+            let found = self.measure(plan, told)?;
+            let kept = found.trials.len();
+            if stop_requested() && kept < self.restarts as usize {
+                report.notes.push(format!("{}: interrupted after {kept} of {} starts.", plan.id, self.restarts));
+                if kept == 0 && !found.has_defect() {
+                    continue;
+                }
+            }
+            report.measurements.push(found);
+        }
+        Ok(())
+    }
+
+    /// Runs trials until enough are kept, or a stop is asked for; `told` hears of each one.
     ///
     /// # Errors
     /// When a trial cannot be run at all. Trials that do not count are no error.
     pub fn measure(&self, plan: &Plan, told: &mut dyn FnMut(&str)) -> Result<Measurement, BenchError> {
+        self.measure_judged(plan, &mut |_, _| Ok(()), told)
+    }
+
+    /// As [`Self::measure`]; `further` has the last word on each start.
+    ///
+    /// # Errors
+    /// As [`Self::measure`].
+    pub fn measure_judged(
+        &self,
+        plan: &Plan,
+        further: &mut Further<'_>,
+        told: &mut dyn FnMut(&str),
+    ) -> Result<Measurement, BenchError> {
         let entry = self.entry(plan.lane)?;
         let mut trials = Vec::new();
         let mut discarded: Vec<Discard> = Vec::new();
         for number in 1..=self.restarts * STARTS_PER_TRIAL {
-            if trials.len() == self.restarts as usize {
+            if trials.len() == self.restarts as usize || stop_requested() {
                 break;
             }
-            let outcomes = self.run(entry, plan)?;
-            match judge(number, plan, &outcomes, self.strict) {
+            // One that was cut short is no trial.
+            let Some(outcomes) = self.run(entry, plan)? else { break };
+            let judged = judge(number, plan, &outcomes, self.strict);
+            match judged.and_then(|trial| further(number, &outcomes).map(|()| trial)) {
                 Ok(trial) => {
                     told(&format!("{}: start {number}: {}", plan.id, in_words(plan, &trial)));
                     trials.push(trial);
@@ -152,8 +198,8 @@ impl Host {
         LaneSpec { directory, name: "there".to_owned(), slots: plan.slots, receivers, taps }
     }
 
-    /// One trial, from the creation of its files to their removal.
-    fn run(&self, entry: &LaneEntry, plan: &Plan) -> Result<Vec<RoleOutcome>, BenchError> {
+    /// One trial, from the creation of its files to their removal; `None` when a stop was asked for before its end.
+    fn run(&self, entry: &LaneEntry, plan: &Plan) -> Result<Option<Vec<RoleOutcome>>, BenchError> {
         let scratch = Scratch::new()?;
         let there = self.lane_spec(plan, scratch.path().to_owned());
         let meeting = scratch.path().join("meeting");
@@ -183,11 +229,13 @@ impl Host {
             (false, false) => &[Role::Sender, Role::Receiver],
             (false, true) => &[Role::Sender, Role::Receiver, Role::Tap],
         };
-        let mut children = Vec::with_capacity(roles.len());
+        let page = map_region(&trial.meeting, Access::ReadWrite, None)?;
+        let mut troupe = Troupe::new(Meeting::new(page.words, trial.roles()));
         for role in roles {
-            children.push(self.start(&Order { role: *role, trial: trial.clone() })?);
+            let order = Order { role: *role, coordinator: std::process::id(), trial: trial.clone() };
+            troupe.join(*role, self.start(&order)?);
         }
-        collect(children)
+        troupe.hear()
     }
 
     /// A core of the tap's own where there is one, else the receiver's.
@@ -208,36 +256,10 @@ impl Host {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // A terminal's Ctrl-C reaches the coordinator alone, which ends the start.
+            .process_group(0)
             .spawn()
             .map_err(|error| BenchError::file("start", &self.program, &error))
-    }
-}
-
-/// Reads what each child says, at the same time.
-fn collect(children: Vec<Child>) -> Result<Vec<RoleOutcome>, BenchError> {
-    let outputs = std::thread::scope(|scope| {
-        let readers: Vec<_> = children.into_iter().map(|child| scope.spawn(move || child.wait_with_output())).collect();
-        readers.into_iter().map(|reader| reader.join().expect("a pipe's reader does not panic")).collect::<Vec<_>>()
-    });
-    let mut outcomes = Vec::new();
-    let mut failures = Vec::new();
-    for output in outputs {
-        let output =
-            output.map_err(|error| BenchError::new(format!("a role's pipe broke: {error}"), "run it again"))?;
-        if !output.status.success() {
-            failures.push(String::from_utf8_lossy(&output.stderr).trim().to_owned());
-            continue;
-        }
-        let text = String::from_utf8_lossy(&output.stdout);
-        let told: Vec<RoleOutcome> = serde_json::from_str(text.trim())
-            .map_err(|error| BenchError::new(format!("a role's outcome is garbled: {error}"), "run it again"))?;
-        outcomes.extend(told);
-    }
-    // The role that failed first says why; the others only that they were left.
-    failures.sort_by_key(|failure| failure.contains("aborted"));
-    match failures.into_iter().next() {
-        Some(failure) => Err(BenchError::new(format!("a role failed: {failure}"), "see above, and run it again")),
-        None => Ok(outcomes),
     }
 }
 
@@ -252,7 +274,7 @@ fn judge(number: u32, plan: &Plan, outcomes: &[RoleOutcome], strict: bool) -> Re
         let least = if is_shared { SHARE_MIN_TAPPED } else { SHARE_MIN };
         if let Some(share) = outcome.cpu.share().filter(|share| *share < least) {
             let percent = share * 100.0;
-            return Err(discard(format!("the {:?} had its core for {percent:.1} % of the time", outcome.role), false));
+            return Err(discard(format!("the {} had its core for {percent:.1} % of the time", outcome.role), false));
         }
     }
     let anchors = outcomes.iter().find_map(|outcome| outcome.anchors).expect("the sender brings anchors");
@@ -337,6 +359,7 @@ mod tests {
             stamp: crate::timeline::StampCost { read_ns: 10.0, step_ns: 10.0 },
             counts: vec![counts],
             intervals: Vec::new(),
+            from_actual_send: Vec::new(),
             batches_ps: Vec::new(),
             per_second: Some(1e6),
         }

@@ -41,6 +41,7 @@ pub mod switch;
 pub mod text;
 pub mod timeline;
 pub mod trial;
+mod troupe;
 pub mod work;
 
 pub use error::BenchError;

@@ -29,6 +29,9 @@ pub enum Word {
     Epoch = 96,
 }
 
+/// What a role says that only left because another one failed.
+pub const ABORTED: &str = "the trial was aborted";
+
 const ARRIVALS: usize = 0;
 const ABORT: usize = 16;
 /// The page after the first.
@@ -135,7 +138,7 @@ impl Patience {
     #[cold]
     fn look(&self) -> Result<(), BenchError> {
         if self.words.load(ABORT, Ordering::Acquire) != 0 {
-            return Err(BenchError::new("the trial was aborted", "see the message of the role that failed"));
+            return Err(BenchError::new(ABORTED, "see the message of the role that failed"));
         }
         if monotonic_ns() > self.deadline_ns {
             return Err(BenchError::new(

@@ -15,6 +15,7 @@ use crate::report::{Measurement, Report};
 use crate::{BenchError, suite, text};
 use clap::Parser;
 use runtime::clock::realtime_ns;
+use runtime::signal::{self, HangUp, stop_requested};
 use runtime::usage::parse;
 use standing::{Standing, ids, promises, table};
 use std::process::ExitCode;
@@ -65,7 +66,11 @@ fn compare(registry: &[LaneEntry], arguments: &Arguments, left_out: &str) -> Res
     let mut report = Report::new("peers", realtime_ns(), Fingerprint::take(&host.timeline));
     report.notes.push(format!("{ROUNDS} rounds, {measure_ms} ms measured in each start; the lanes take turns."));
     report.notes.push(left_out.to_owned());
+    signal::install(HangUp::Stops)?;
     report.measurements = rounds(&host, &plans)?;
+    if stop_requested() {
+        report.notes.push("Interrupted: the starts kept until then are shown.".to_owned());
+    }
     let standings: Vec<Standing> = registry
         .iter()
         .flat_map(|entry| {
@@ -74,7 +79,7 @@ fn compare(registry: &[LaneEntry], arguments: &Arguments, left_out: &str) -> Res
         })
         .collect();
     say(&report, &standings, arguments.json, left_out)?;
-    Ok(report.is_sound())
+    Ok(report.is_sound() && !stop_requested())
 }
 
 /// The two plans of a lane. The goals are ours; a peer has none.
@@ -100,6 +105,9 @@ fn rounds(host: &Host, plans: &[Plan]) -> Result<Vec<Measurement>, BenchError> {
     let mut found: Vec<Measurement> = Vec::with_capacity(plans.len());
     for round in 0..ROUNDS {
         for (index, plan) in plans.iter().enumerate() {
+            if stop_requested() {
+                break;
+            }
             let mut one = host.measure(plan, &mut |line| eprintln!("peers: {line}"))?;
             match found.get_mut(index) {
                 None => found.push(one),
@@ -111,6 +119,9 @@ fn rounds(host: &Host, plans: &[Plan]) -> Result<Vec<Measurement>, BenchError> {
                     all.discarded.append(&mut one.discarded);
                 }
             }
+        }
+        if stop_requested() {
+            break;
         }
         eprintln!("peers: round {} of {ROUNDS} is done", round + 1);
     }

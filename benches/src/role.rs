@@ -12,14 +12,15 @@ mod throughput;
 
 use crate::BenchError;
 use crate::anchor::{self, Anchors};
-use crate::cpu::CpuStart;
-use crate::jitter;
+use crate::cpu::{CpuStart, CpuUse};
+use crate::jitter::{self, Jitter};
 use crate::lane::{Receiver, Sender};
 use crate::meeting::Meeting;
 use crate::timeline::StampCost;
 use crate::trial::{Role, RoleOutcome, TrialSpec, Work};
 use runtime::affinity::pin;
 
+pub use open_loop::INTERVAL_US;
 pub use pattern::{checksum, fill};
 pub use tap::tap;
 
@@ -28,6 +29,7 @@ pub use tap::tap;
 struct Yield {
     counts: Vec<crate::trial::Counts>,
     intervals: Vec<crate::recorder::IntervalCounts>,
+    from_actual_send: Vec<crate::recorder::IntervalCounts>,
     batches_ps: Vec<u64>,
     per_second: Option<f64>,
 }
@@ -62,9 +64,7 @@ pub fn sender<const W: usize, S: Sender<W>, R: Receiver<W>>(
     let cpu = cpu.elapsed();
     meeting.barrier()?;
     let anchors = Some(Anchors { before, after: anchor::ping(meeting, &spec.timeline)? });
-    let Yield { counts, intervals, batches_ps, per_second } = found;
-    let core = spec.sender_core;
-    Ok(RoleOutcome { role: Role::Sender, core, anchors, cpu, jitter, stamp, counts, intervals, batches_ps, per_second })
+    Ok(outcome(Role::Sender, spec.sender_core, anchors, (cpu, jitter, stamp), found))
 }
 
 /// Plays the receiver, with all gating receivers of the lane. `attach` is called on its core; its second part is the way
@@ -96,18 +96,17 @@ pub fn receiver<const W: usize, S: Sender<W>, R: Receiver<W>>(
     let cpu = cpu.elapsed();
     meeting.barrier()?;
     anchor::pong(meeting)?;
-    let Yield { counts, intervals, batches_ps, per_second } = found;
-    let core = spec.receiver_core;
-    Ok(RoleOutcome {
-        role: Role::Receiver,
-        core,
-        anchors: None,
-        cpu,
-        jitter,
-        stamp,
-        counts,
-        intervals,
-        batches_ps,
-        per_second,
-    })
+    Ok(outcome(Role::Receiver, spec.receiver_core, None, (cpu, jitter, stamp), found))
+}
+
+/// The outcome of a hot role.
+fn outcome(
+    role: Role,
+    core: usize,
+    anchors: Option<Anchors>,
+    (cpu, jitter, stamp): (CpuUse, Jitter, StampCost),
+    found: Yield,
+) -> RoleOutcome {
+    let Yield { counts, intervals, from_actual_send, batches_ps, per_second } = found;
+    RoleOutcome { role, core, anchors, cpu, jitter, stamp, counts, intervals, from_actual_send, batches_ps, per_second }
 }

@@ -7,7 +7,7 @@ use crate::goal::{Goal, GoalFigure};
 use crate::host::Plan;
 use crate::lane::Payload;
 use crate::schedule::Arrivals;
-use crate::trial::{Stall, Work};
+use crate::trial::Work;
 
 /// Which bench.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,7 +20,7 @@ pub enum Bench {
     Journal,
     /// The machine alone.
     Jitter,
-    /// An injected stall, which must show.
+    /// Injected stalls, which must show.
     SelfTest,
 }
 
@@ -48,7 +48,10 @@ impl Bench {
             Self::Broadcast => "The ring with one writer and several readers, none of which may miss a message.",
             Self::Journal => "What the journal costs, and the path from a tick to its order, in one thread.",
             Self::Jitter => "The machine alone: what it takes from a thread that only reads the clock.",
-            Self::SelfTest => "The instrument itself: a receiver stops once, and every figure must show it.",
+            Self::SelfTest => {
+                "The instrument itself: its receiver stops once, then its sender, and what counts from the intended time must \
+                 show it, what counts from the actual send must not."
+            }
         }
     }
 }
@@ -150,28 +153,8 @@ pub fn open_loop(lane: &'static str, payload: Payload, rate_hz: u64, arrivals: A
         slots: SLOTS,
         receivers: 1,
         tap: false,
-        work: Work::OpenLoop { rate_hz, arrivals, seed: SEED, warm_up_ms, measure_ms, stall: None },
+        work: Work::OpenLoop { rate_hz, arrivals, seed: SEED, warm_up_ms, measure_ms, probe: None },
         goals: Vec::new(),
-    }
-}
-
-/// The plan of the self-test: an open loop whose receiver stops once.
-#[must_use]
-pub fn stalled(lane: &'static str, rate_hz: u64, measure_ms: u64, stall: Stall) -> Plan {
-    let plain = open_loop(lane, Payload::Bytes56, rate_hz, Arrivals::Fixed, measure_ms);
-    // The sender must not be held back by a full lane: that is another measurement.
-    let held_back = (rate_hz * stall.length_ms / 1_000) as usize;
-    Plan {
-        id: "self-test".to_owned(),
-        title: format!("A receiver that stops for {} ms", stall.length_ms),
-        slots: (2 * held_back).next_power_of_two().max(SLOTS),
-        work: match plain.work {
-            Work::OpenLoop { rate_hz, arrivals, seed, warm_up_ms, measure_ms, .. } => {
-                Work::OpenLoop { rate_hz, arrivals, seed, warm_up_ms, measure_ms, stall: Some(stall) }
-            }
-            other => other,
-        },
-        ..plain
     }
 }
 
@@ -231,7 +214,7 @@ pub fn throughput(lane: &'static str, payload: Payload, receivers: usize, measur
     }
 }
 
-/// The plans of a bench that measures lanes, for one lane.
+/// The plans of a bench that measures lanes, for one lane. The self-test has its own.
 #[must_use]
 pub fn plans(bench: Bench, lane: &'static str, rate_hz: u64, measure_ms: u64) -> Vec<Plan> {
     use Payload::{Bytes56, Bytes120};
@@ -246,11 +229,7 @@ pub fn plans(bench: Bench, lane: &'static str, rate_hz: u64, measure_ms: u64) ->
             throughput(lane, Bytes120, 1, measure_ms),
         ],
         Bench::Broadcast => [1, 2, 4, 8].map(|readers| throughput(lane, Bytes56, readers, measure_ms)).to_vec(),
-        Bench::SelfTest => {
-            let stall = Stall { after_ms: measure_ms / 4, length_ms: crate::self_test::STALL_MS };
-            vec![stalled(lane, rate_hz, measure_ms, stall)]
-        }
-        Bench::Journal | Bench::Jitter => Vec::new(),
+        Bench::SelfTest | Bench::Journal | Bench::Jitter => Vec::new(),
     }
 }
 
@@ -282,7 +261,7 @@ mod tests {
 
     #[test]
     fn every_plan_has_an_id_of_its_own() {
-        let mut ids: Vec<String> = [Bench::Ring, Bench::Broadcast, Bench::SelfTest]
+        let mut ids: Vec<String> = [Bench::Ring, Bench::Broadcast]
             .iter()
             .flat_map(|bench| plans(*bench, "tickway", 1_000_000, 400))
             .map(|plan| plan.id)

@@ -8,15 +8,45 @@ use crate::recorder::IntervalCounts;
 use crate::schedule::Arrivals;
 use crate::timeline::{StampCost, Timeline};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::path::PathBuf;
 
-/// A pause that the harness puts into its own receiver, to prove that it shows.
+/// A pause that the harness puts into one of its own roles, to prove that it shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Stall {
     /// When, in milliseconds after the warm-up's end.
     pub after_ms: u64,
     /// How long, in milliseconds.
     pub length_ms: u64,
+}
+
+/// Who has the pause.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stops {
+    /// Nobody: the control.
+    Nobody,
+    /// The receiver, between two reads.
+    Receiver,
+    /// The sender, between a message's intended time and its send.
+    Sender,
+}
+
+/// What the self-test does to an open loop. The receiver records a second time then, from the actual send.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Probe {
+    /// Who stops.
+    pub stops: Stops,
+    /// When and how long; of a control, when and how long others do.
+    pub stall: Stall,
+}
+
+impl Probe {
+    /// The pause of a role of an open loop; `None` when it has none.
+    #[must_use]
+    pub fn stall_of(probe: Option<Self>, stops: Stops) -> Option<Stall> {
+        probe.filter(|probe| probe.stops == stops).map(|probe| probe.stall)
+    }
 }
 
 /// What the roles do between the two anchors.
@@ -41,8 +71,8 @@ pub enum Work {
         warm_up_ms: u64,
         /// Measured after that, in milliseconds.
         measure_ms: u64,
-        /// A pause of the receiver.
-        stall: Option<Stall>,
+        /// The self-test's pause.
+        probe: Option<Probe>,
     },
     /// As many messages as will go through.
     Throughput {
@@ -67,6 +97,17 @@ pub enum Role {
     Tap,
     /// Sender and receiver as threads of one process.
     Threads,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Sender => "sender",
+            Self::Receiver => "receiver",
+            Self::Tap => "tap",
+            Self::Threads => "two roles in threads",
+        })
+    }
 }
 
 /// One trial.
@@ -145,6 +186,9 @@ pub struct RoleOutcome {
     pub counts: Vec<Counts>,
     /// Latencies (receiver of an open loop; sender of round trips, halved).
     pub intervals: Vec<IntervalCounts>,
+    /// The same latencies from the time of the actual send (receiver of a self-test).
+    #[serde(default)]
+    pub from_actual_send: Vec<IntervalCounts>,
     /// Means of batches of round trips, halved, in picoseconds, ascending (sender of round trips).
     pub batches_ps: Vec<u64>,
     /// Messages per second from the first measured message to the last receiver's last (receiver of a throughput).

@@ -8,13 +8,16 @@ use crate::lane::{Receiver, Sender};
 use crate::meeting::{Meeting, Word};
 use crate::recorder::Recorder;
 use crate::schedule::{Arrivals, Schedule};
-use crate::trial::{Counts, Stall, TrialSpec, Work};
+use crate::timeline::Timeline;
+use crate::trial::{Counts, Probe, Stall, Stops, TrialSpec, Work};
 use runtime::clock::tsc;
 
 /// Length of an interval of the time series, in microseconds.
-const INTERVAL_US: u64 = 20_000;
+pub const INTERVAL_US: u64 = 20_000;
 /// Word that carries the intended time, as a difference to the schedule's start.
 const INTENDED: usize = 1;
+/// Word that carries the time of the actual send as the same difference, in the self-test.
+const ACTUAL: usize = 2;
 /// From the meeting to the first intended time, in nanoseconds.
 const LEAD_NS: u64 = 200_000;
 
@@ -27,12 +30,12 @@ struct Plan {
     messages: u64,
     warm_up_ns: u64,
     measure_ns: u64,
-    stall: Option<Stall>,
+    probe: Option<Probe>,
 }
 
 impl Plan {
     fn of(spec: &TrialSpec) -> Result<Self, BenchError> {
-        let Work::OpenLoop { rate_hz, arrivals, seed, warm_up_ms, measure_ms, stall } = spec.work else {
+        let Work::OpenLoop { rate_hz, arrivals, seed, warm_up_ms, measure_ms, probe } = spec.work else {
             return Err(BenchError::new("a schedule without a rate", "report this"));
         };
         let count = |ms: u64| ms * rate_hz / 1_000;
@@ -44,8 +47,33 @@ impl Plan {
             messages: count(warm_up_ms + measure_ms),
             warm_up_ns: warm_up_ms * 1_000_000,
             measure_ns: measure_ms * 1_000_000,
-            stall,
+            probe,
         })
+    }
+}
+
+/// The self-test's pause of a role, to come.
+struct Pause {
+    /// Counter from which on it is due; `u64::MAX` = never.
+    due: u64,
+    ticks: u64,
+}
+
+impl Pause {
+    fn new(stall: Option<Stall>, begin: u64, line: &Timeline) -> Self {
+        let ticks = |ms: u64| line.ticks(ms * 1_000_000);
+        stall.map_or(Self { due: u64::MAX, ticks: 0 }, |stall| Self {
+            due: begin.wrapping_add(ticks(stall.after_ms)),
+            ticks: ticks(stall.length_ms),
+        })
+    }
+
+    /// Stops the caller, once.
+    #[cold]
+    fn take(&mut self) {
+        self.due = u64::MAX;
+        let end = tsc().wrapping_add(self.ticks);
+        while tsc() < end {}
     }
 }
 
@@ -61,6 +89,8 @@ pub(super) fn send<const W: usize, S: Sender<W>>(
     meeting.store(Word::Epoch, tsc().wrapping_add(spec.timeline.ticks(LEAD_NS)));
     meeting.barrier()?;
     let epoch = meeting.load(Word::Epoch);
+    let begin = epoch.wrapping_add(spec.timeline.ticks(plan.warm_up_ns));
+    let mut pause = Pause::new(Probe::stall_of(plan.probe, Stops::Sender), begin, &spec.timeline);
     let mut patience = meeting.patience();
     for number in 0..plan.messages {
         fill(number, &mut words);
@@ -68,6 +98,13 @@ pub(super) fn send<const W: usize, S: Sender<W>>(
         words[INTENDED] = intended;
         let at = epoch.wrapping_add(intended);
         while tsc() < at {}
+        if at >= pause.due {
+            pause.take();
+        }
+        if plan.probe.is_some() {
+            // As a harness without a schedule would stamp: before a send that may have to wait.
+            words[ACTUAL] = tsc().wrapping_sub(epoch);
+        }
         while !there.send(&words) {
             counts.full += 1;
             patience.empty_poll()?;
@@ -88,13 +125,15 @@ pub(super) fn receive<const W: usize, R: Receiver<W>>(
     let line = &spec.timeline;
     // One more for what is late at the end.
     let intervals = (plan.measure_ns / 1_000 / INTERVAL_US) as usize + 1;
-    let mut recorder = Recorder::new(intervals, INTERVAL_US, line.ticks(INTERVAL_US * 1_000));
+    let recorder = || Recorder::new(intervals, INTERVAL_US, line.ticks(INTERVAL_US * 1_000));
+    let (mut recorder, mut twin) = (recorder(), plan.probe.map(|_| recorder()));
     let mut counts = Counts::default();
     meeting.barrier()?;
     let epoch = meeting.load(Word::Epoch);
     let begin = epoch.wrapping_add(line.ticks(plan.warm_up_ns));
     recorder.begin(begin);
-    let mut stall_at = plan.stall.map_or(u64::MAX, |stall| begin.wrapping_add(line.ticks(stall.after_ms * 1_000_000)));
+    twin.iter_mut().for_each(|twin| twin.begin(begin));
+    let mut pause = Pause::new(Probe::stall_of(plan.probe, Stops::Receiver), begin, line);
     let mut patience = meeting.patience();
     while counts.messages + counts.lost < plan.messages {
         let taken = there.receive(1, |words| {
@@ -111,17 +150,20 @@ pub(super) fn receive<const W: usize, R: Receiver<W>>(
                 // Interval by the intended time: a sample belongs where it was meant to be.
                 let intended = epoch.wrapping_add(words[INTENDED]);
                 recorder.record(intended, line.ns(now.saturating_sub(intended)));
+                if let Some(twin) = &mut twin {
+                    let actual = epoch.wrapping_add(words[ACTUAL]);
+                    twin.record(intended, line.ns(now.saturating_sub(actual)));
+                }
             }
         });
         if taken == 0 {
             patience.empty_poll()?;
         }
-        if tsc() >= stall_at {
-            stall_at = u64::MAX;
-            let end = tsc().wrapping_add(line.ticks(plan.stall.map_or(0, |stall| stall.length_ms) * 1_000_000));
-            while tsc() < end {}
+        if pause.due != u64::MAX && tsc() >= pause.due {
+            pause.take();
         }
     }
     counts.took_ns = line.ns(tsc().wrapping_sub(epoch));
-    Ok(Yield { counts: vec![counts], intervals: recorder.counts(), ..Yield::default() })
+    let from_actual_send = twin.map_or_else(Vec::new, |twin| twin.counts());
+    Ok(Yield { counts: vec![counts], intervals: recorder.counts(), from_actual_send, ..Yield::default() })
 }

@@ -96,7 +96,7 @@ pub(super) fn ping<const W: usize, S: Sender<W>, R: Receiver<W>>(
     }
     meeting.store(Word::Sent, counts.messages);
     batches_ps.sort_unstable();
-    Ok(Yield { counts: vec![counts], intervals: recorder.counts(), batches_ps, per_second: None })
+    Ok(Yield { counts: vec![counts], intervals: recorder.counts(), batches_ps, ..Yield::default() })
 }
 
 pub(super) fn pong<const W: usize, S: Sender<W>, R: Receiver<W>>(

@@ -53,6 +53,7 @@ pub fn tap<const W: usize, R: Receiver<W>>(
         stamp,
         counts: vec![counts],
         intervals: Vec::new(),
+        from_actual_send: Vec::new(),
         batches_ps: Vec::new(),
         per_second: None,
     })
