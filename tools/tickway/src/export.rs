@@ -1,18 +1,20 @@
 //! Messages to a terminal, a stream or a file: text, NDJSON, CSV or pcapng, the same for rings and captures.
 //!
-//! A stream's line leaves at once; a file is buffered. It never changes a message: what cannot be decoded is written raw.
+//! A stream's line leaves at once; a file is buffered, and has its name only once it is whole. It never changes a message:
+//! what cannot be decoded is written raw.
 
 mod csv;
 pub mod pcapng;
+mod target;
 
 use crate::decode;
 use crate::failure::{Failure, IO_ERROR};
 use crate::output::SCHEMA_VERSION;
 use serde_json::{Value, json};
 use shm_layout::topology::RingId;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use target::Target;
 
 /// How messages are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
@@ -54,22 +56,22 @@ pub struct Event<'a> {
     pub what: What<'a>,
 }
 
+/// What a sink writes to.
+#[derive(Debug)]
+enum Out {
+    Stream(io::Stdout),
+    File(Target),
+}
+
 /// Where events go.
+#[derive(Debug)]
 pub struct Sink {
     format: Format,
-    out: Box<dyn Write>,
-    /// The file, to name it in an error; `None` = standard output.
-    path: Option<PathBuf>,
+    out: Out,
     rings: Vec<RingId>,
     columns: Vec<&'static str>,
     /// Events written.
     pub written: u64,
-}
-
-impl std::fmt::Debug for Sink {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sink").field("format", &self.format).field("path", &self.path).finish_non_exhaustive()
-    }
 }
 
 impl Sink {
@@ -77,23 +79,19 @@ impl Sink {
     #[must_use]
     pub fn stream(json: bool) -> Self {
         let format = if json { Format::Ndjson } else { Format::Text };
-        Self { format, out: Box::new(io::stdout()), path: None, rings: Vec::new(), columns: Vec::new(), written: 0 }
+        Self { format, out: Out::Stream(io::stdout()), rings: Vec::new(), columns: Vec::new(), written: 0 }
     }
 
-    /// A file, or standard output for `-`, begun for messages of these rings.
+    /// A file, or standard output for `-`, begun for messages of these rings. `inputs` are the files that they are read
+    /// from; until [`Self::finish`] there is nothing under the file's name.
     ///
     /// # Errors
-    /// When the file cannot be created or written.
-    pub fn create(format: Format, path: &Path, rings: &[RingId]) -> Result<Self, Failure> {
+    /// When the file is one of the inputs, or cannot be created or written.
+    pub fn create(format: Format, path: &Path, rings: &[RingId], inputs: &[PathBuf]) -> Result<Self, Failure> {
         let to_stdout = path == Path::new("-");
-        let out: Box<dyn Write> = if to_stdout {
-            Box::new(io::stdout())
-        } else {
-            Box::new(BufWriter::new(File::create(path).map_err(|error| Failure::file("create", path, &error))?))
-        };
-        let path = (!to_stdout).then(|| path.to_owned());
+        let out = if to_stdout { Out::Stream(io::stdout()) } else { Out::File(Target::begin(path, inputs)?) };
         let columns = csv::columns(rings);
-        let mut sink = Self { format, out, path, rings: rings.to_vec(), columns, written: 0 };
+        let mut sink = Self { format, out, rings: rings.to_vec(), columns, written: 0 };
         let head = match format {
             Format::Csv => csv::heading(&sink.columns).into_bytes(),
             Format::Pcapng => pcapng::head(rings),
@@ -119,28 +117,39 @@ impl Sink {
         };
         self.written += 1;
         self.put(&bytes)?;
-        if self.path.is_none() { self.flush() } else { Ok(()) }
+        match &mut self.out {
+            Out::Stream(stdout) => stdout.flush().map_err(|error| self.refused(&error)),
+            Out::File(_) => Ok(()),
+        }
     }
 
-    /// Hands everything to the kernel.
+    /// Ends the output: a file is whole and takes its name.
     ///
     /// # Errors
     /// As [`Sink::write`].
-    pub fn flush(&mut self) -> Result<(), Failure> {
-        let flushed = self.out.flush();
-        flushed.map_err(|error| self.refused(&error))
+    pub fn finish(&mut self) -> Result<(), Failure> {
+        let finished = match &mut self.out {
+            Out::Stream(stdout) => stdout.flush(),
+            Out::File(target) => target.finish(),
+        };
+        finished.map_err(|error| self.refused(&error))
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let written = self.out.write_all(bytes);
+        let written = match &mut self.out {
+            Out::Stream(stdout) => stdout.write_all(bytes),
+            Out::File(target) => target.write_all(bytes),
+        };
         written.map_err(|error| self.refused(&error))
     }
 
     fn refused(&self, error: &io::Error) -> Failure {
-        match &self.path {
-            Some(path) => Failure::file("write", path, error),
-            None if error.kind() == io::ErrorKind::BrokenPipe => Failure::closed_pipe(),
-            None => Failure::new(IO_ERROR, format!("cannot write to standard output: {error}"), "free space there"),
+        match &self.out {
+            Out::File(target) => Failure::file("write", target.path(), error),
+            Out::Stream(_) if error.kind() == io::ErrorKind::BrokenPipe => Failure::closed_pipe(),
+            Out::Stream(_) => {
+                Failure::new(IO_ERROR, format!("cannot write to standard output: {error}"), "free space there")
+            }
         }
     }
 }

@@ -152,3 +152,38 @@ fn without_an_index_the_same_is_found() {
     assert_eq!(with.out, without.out);
     assert!(!folder.path().join("000001.index").exists(), "a reader writes nothing");
 }
+
+#[test]
+fn an_export_never_replaces_what_it_reads_and_is_whole_or_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    capture(folder.path());
+    let names = || -> Vec<_> {
+        let mut names: Vec<_> = folder.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before: Vec<_> = names().iter().map(|name| std::fs::read(folder.path().join(name)).unwrap()).collect();
+    let directory = folder.path().to_str().unwrap();
+    let link = folder.path().join("000001.capture");
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(&link, elsewhere.path().join("link")).unwrap();
+    for out in [link, folder.path().join("000002.index"), elsewhere.path().join("link")] {
+        let export = ["capture", "export", "--dir", directory, "--format", "csv", "--out", out.to_str().unwrap()];
+        let run = tickway(&export);
+        assert_eq!(run.code, 2, "{run:?}");
+        assert!(run.line().contains("one of the files to be exported"), "{run:?}");
+    }
+    let after: Vec<_> = names().iter().map(|name| std::fs::read(folder.path().join(name)).unwrap()).collect();
+    assert!(names().len() == 4 && before == after, "every byte is as it was");
+    // A disk that is full half way: the old file stays, and nothing is left of the new one.
+    let out = elsewhere.path().join("part.ndjson");
+    std::fs::write(&out, "old").unwrap();
+    let command = format!("ulimit -f 64; exec \"$0\" capture export --dir {directory} --format ndjson --out \"$1\"");
+    let shell = std::process::Command::new("sh")
+        .args(["-c", &command, env!("CARGO_BIN_EXE_tickway"), out.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_eq!(shell.status.code(), Some(74), "{shell:?}");
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), "old");
+    assert_eq!(elsewhere.path().read_dir().unwrap().count(), 2, "the link and the old file");
+}

@@ -148,6 +148,20 @@ fn every_format_holds_every_message() {
 }
 
 #[test]
+fn an_export_onto_its_own_ring_is_refused() {
+    let (world, directory) = (World::new(), tempfile::tempdir().unwrap());
+    let file = copy(&world, &directory);
+    let bytes = std::fs::read(&file).unwrap();
+    let run = tickway(&["ring", "export", "--file", &file, "--format", "csv", "--out", &file]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.line().contains("--out"), "{run:?}");
+    assert!(std::fs::read(&file).unwrap() == bytes, "every byte is as it was");
+    let other = world.instance.regions().join("control.ring");
+    let run = world.tickway(&["ring", "export", RING, "--format", "csv", "--out", other.to_str().unwrap()]);
+    assert_eq!(run.code, 2, "another ring of the instance: {run:?}");
+}
+
+#[test]
 fn tshark_accepts_the_packets_and_the_dissector() {
     if Command::new("tshark").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
         let _ = writeln!(std::io::stderr(), "skipped: tshark is not installed");

@@ -5,7 +5,9 @@ use crate::export::{Event, Format, Sink, What};
 use crate::failure::{Failure, Finding, Outcome};
 use crate::query::Filter;
 use clap::Args;
+use recorder::capture::index::EXTENSION;
 use recorder::capture::query::{Found, FoundWhat, Selection, search};
+use recorder::capture::reader::files;
 use runtime::signal::stop_requested;
 use shm_layout::topology::RingId;
 use std::collections::BTreeSet;
@@ -51,7 +53,7 @@ pub struct ExportArguments {
     /// How to write them
     #[arg(long, value_enum)]
     format: Format,
-    /// Where to; - is standard output
+    /// Where to, all or nothing; - is standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
@@ -115,7 +117,7 @@ impl Conditions {
             if stop_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
         .map_err(failure)?;
-        refused.map_or_else(|| sink.flush(), Err)?;
+        refused.map_or_else(|| sink.finish(), Err)?;
         Ok(Finding::Good)
     }
 }
@@ -159,7 +161,13 @@ impl ExportArguments {
         let selected = self.conditions.selection(&opened)?.rings;
         let all = || rings_of(&opened).into_iter().collect();
         let rings: Vec<RingId> = if selected.is_empty() { all() } else { selected };
-        let mut sink = Sink::create(self.format, &self.out, &rings)?;
+        let mut sink = Sink::create(self.format, &self.out, &rings, &inputs(&opened)?)?;
         self.conditions.run(&opened, &mut sink)
     }
+}
+
+/// Every file of the capture's directory that an output must not replace: of other boots too, and the indexes.
+fn inputs(opened: &Opened) -> Result<Vec<PathBuf>, Failure> {
+    let captures = files(&opened.directory).map_err(failure)?;
+    Ok(captures.into_iter().flat_map(|path| [path.with_extension(EXTENSION), path]).collect())
 }
