@@ -9,7 +9,7 @@ mod target;
 
 use crate::decode;
 use crate::failure::{Failure, IO_ERROR};
-use crate::output::SCHEMA_VERSION;
+use crate::output::{self, SCHEMA_VERSION};
 use serde_json::{Value, json};
 use shm_layout::topology::RingId;
 use std::io::{self, Write};
@@ -120,6 +120,19 @@ impl Sink {
         match &mut self.out {
             Out::Stream(stdout) => stdout.flush().map_err(|error| self.refused(&error)),
             Out::File(_) => Ok(()),
+        }
+    }
+
+    /// What a command ends with that a signal ended before its last message: a script must not take a part for the whole.
+    /// A file has then nothing under its name.
+    #[must_use]
+    pub fn interrupted(&self) -> Failure {
+        let what = format!("after {}", output::count(self.written, "message"));
+        match &self.out {
+            Out::File(target) if target.is_draft() => {
+                Failure::interrupted(what, format!("{} was not written: run it again", target.path().display()))
+            }
+            _ => Failure::interrupted(what, "the rest was not written: run it again"),
         }
     }
 

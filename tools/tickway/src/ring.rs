@@ -12,6 +12,8 @@ mod verify;
 
 use crate::failure::Outcome;
 use clap::Subcommand;
+use runtime::signal::stop_requested;
+use std::time::Duration;
 
 /// Rings
 #[derive(Subcommand, Debug)]
@@ -42,7 +44,8 @@ impl Command {
     /// # Errors
     /// When there is no such instance or ring.
     pub fn run(&self) -> Outcome {
-        // Ctrl-C ends a stream in order: nothing is half written, exit code 0.
+        // Ctrl-C ends in order: nothing is half written. A stream that goes on for ever (--follow) ends with exit code 0,
+        // whatever has an end of its own with 130.
         runtime::signal::install(runtime::signal::HangUp::Stops)?;
         match self {
             Self::Ls(arguments) => arguments.run(),
@@ -55,4 +58,18 @@ impl Command {
             Self::Export(arguments) => arguments.run(),
         }
     }
+}
+
+/// Longest sleep before a signal is seen.
+const SLEEP_MAX: Duration = Duration::from_millis(10);
+
+/// Waits; false when a signal ended it before.
+fn wait(duration: Duration) -> bool {
+    let mut left = duration;
+    while !left.is_zero() && !stop_requested() {
+        let step = left.min(SLEEP_MAX);
+        std::thread::sleep(step);
+        left -= step;
+    }
+    !stop_requested()
 }

@@ -11,6 +11,7 @@ use shm_layout::message::control::{Control, ControlKind};
 use shm_layout::message::market_data::{MarketData, MarketDataHeader, TopOfBook};
 use shm_layout::topology::{RingId, RingKind};
 use shm_layout::types::{InstrumentId, Nanos, Role};
+use std::io::Read;
 use std::path::Path;
 
 const MARKET_DATA: RingId = RingId { kind: RingKind::MarketData, writer: Role::FeedHandler, index: 0, gateway: 0 };
@@ -186,4 +187,26 @@ fn an_export_never_replaces_what_it_reads_and_is_whole_or_not_there() {
     assert_eq!(shell.status.code(), Some(74), "{shell:?}");
     assert_eq!(std::fs::read_to_string(&out).unwrap(), "old");
     assert_eq!(elsewhere.path().read_dir().unwrap().count(), 2, "the link and the old file");
+}
+
+#[test]
+fn an_interrupted_search_says_so_and_exits_with_130() {
+    let folder = tempfile::tempdir().unwrap();
+    capture(folder.path());
+    // More lines than a pipe holds: it cannot be done before the signal.
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_tickway"))
+        .args(["capture", "export", "--format", "ndjson", "--out", "-", "--dir", folder.path().to_str().unwrap()])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id() as i32), nix::sys::signal::Signal::SIGINT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(130), "{err}");
+    let written = out.lines().count() as u64;
+    assert!(out.ends_with("}\n") && written < 2 * HALF, "a part, of whole lines");
+    assert!(err.contains(&format!("interrupted after {written} messages")), "{err}");
 }

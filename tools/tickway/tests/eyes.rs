@@ -225,6 +225,29 @@ fn a_closed_pipe_and_an_interrupt_end_a_stream_without_a_word() {
 }
 
 #[test]
+fn a_signal_ends_a_long_interval_at_once() {
+    let world = World::new();
+    for command in ["stat", "lag"] {
+        let begin = runtime::clock::realtime_ns();
+        let child = Command::new(env!("CARGO_BIN_EXE_tickway"))
+            .args(["ring", command, RING, "--interval-ms", "60000", "--regions"])
+            .arg(world.instance.regions())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(runtime::clock::realtime_ns().saturating_sub(begin) < 30_000_000_000, "{command}");
+        // A process that a signal met before its handlers has no code; half a second is long enough for them.
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(130), 0), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted"), "{output:?}");
+    }
+}
+
+#[test]
 fn a_schema_is_listed_shown_and_decodes_bytes() {
     let types = tickway(&["schema", "ls", "--json"]).json();
     assert_eq!(types["types"].as_array().unwrap().len(), 7 + 3 + 3 + 6 + 8 + 6);

@@ -106,18 +106,19 @@ impl Conditions {
         let host = opened.place.as_ref().and_then(|place| place.host_file().ok());
         let filter = Filter::parse(&self.conditions, host.as_ref())?;
         let selection = self.selection(opened)?;
-        let mut refused = None;
+        let mut ended = None;
         search(&opened.files, &selection, |found| {
             if let Some(event) = event(found, &filter)
                 && let Err(failure) = sink.write(&event)
             {
-                refused = Some(failure);
-                return ControlFlow::Break(());
+                ended = Some(failure);
+            } else if stop_requested() {
+                ended = Some(sink.interrupted());
             }
-            if stop_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if ended.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
         .map_err(failure)?;
-        refused.map_or_else(|| sink.finish(), Err)?;
+        ended.map_or_else(|| sink.finish(), Err)?;
         Ok(Finding::Good)
     }
 }

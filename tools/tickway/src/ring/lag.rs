@@ -65,6 +65,9 @@ impl Arguments {
             let live = place.is_live();
             let before: Vec<u64> = rings.iter().map(|ring| ring.published()).collect();
             let took = self.sample(&place, &regions, &rings, &mut marks);
+            if !self.follow && stop_requested() {
+                return Err(Failure::interrupted("before the interval was over", "a shorter one is --interval-ms"));
+            }
             let per_second = |messages: u64| (u128::from(messages) * 1_000_000_000 / took.as_nanos().max(1)) as u64;
             let documents: Vec<Value> = rings
                 .iter()
@@ -76,6 +79,7 @@ impl Arguments {
             } else {
                 print(&documents)?;
             }
+            // With --follow a signal is the end that was asked for.
             if !self.follow || stop_requested() {
                 return Ok(Finding::Good);
             }

@@ -8,6 +8,7 @@ use crate::regions::{Batch, Read, Regions, RingRegion};
 use crate::ring::readers::{Reader, depth, readers};
 use crate::ring::source::{Opened, Source, open};
 use clap::Args;
+use runtime::clock::realtime_ns;
 use serde_json::{Value, json};
 use shm_layout::ring::Start;
 use std::collections::BTreeMap;
@@ -111,8 +112,14 @@ impl StatArguments {
         let Opened { place, regions, ring } = self.source.open()?;
         let (place, ring) = (place.as_ref(), &ring);
         let before = ring.published();
-        std::thread::sleep(Duration::from_millis(self.interval_ms));
-        let per_second = ring.published().saturating_sub(before) * 1_000 / self.interval_ms;
+        let begin = realtime_ns();
+        if !super::wait(Duration::from_millis(self.interval_ms)) {
+            return Err(Failure::interrupted("before the interval was over", "a shorter one is --interval-ms"));
+        }
+        // By what it took: a busy machine sleeps longer than it was told.
+        let took = u128::from(realtime_ns().saturating_sub(begin).max(1));
+        let moved = u128::from(ring.published().saturating_sub(before));
+        let per_second = (moved * 1_000_000_000 / took) as u64;
         let (kinds, oldest) = held(ring)?;
         let mut value = document(place, &regions, ring);
         value["messages_per_second"] = json!(per_second);

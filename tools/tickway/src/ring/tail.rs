@@ -4,7 +4,7 @@
 //! message, so that of a ring too fast for eyes it shows a sample.
 
 use crate::export::{Event, Sink, What};
-use crate::failure::{Failure, Finding, Outcome};
+use crate::failure::{Failure, Finding, INTERRUPTED, Outcome};
 use crate::query::Filter;
 use crate::regions::{BATCH, Batch, Read, RingRegion, Tap};
 use crate::ring::source::Source;
@@ -68,8 +68,13 @@ impl Arguments {
             }
         };
         let mut tap = ring.attach(start)?;
-        scan(ring.id, &mut tap, &filter, end, &mut sink)?;
-        if self.follow { follow(ring, &mut tap, &filter, &mut sink) } else { Ok(Finding::Good) }
+        match scan(ring.id, &mut tap, &filter, end, &mut sink) {
+            // A stream without an end of its own is ended by a signal.
+            Err(failure) if self.follow && failure.code == INTERRUPTED => Ok(Finding::Good),
+            Err(failure) => Err(failure),
+            Ok(()) if self.follow => follow(ring, &mut tap, &filter, &mut sink),
+            Ok(()) => Ok(Finding::Good),
+        }
     }
 
     /// Prints the last messages that match, among those that the ring holds.
@@ -98,10 +103,13 @@ fn message(ring: RingId, sequence: u64, words: &[u64]) -> Event<'_> {
 /// Writes what the ring holds, up to the sequence `end`; laps too.
 ///
 /// # Errors
-/// When the sink cannot be written.
+/// When the sink cannot be written, or a signal ended it before `end`.
 pub fn scan(ring: RingId, tap: &mut Tap, filter: &Filter, end: u64, sink: &mut Sink) -> Result<(), Failure> {
     let mut batch = Batch::default();
-    while tap.next_sequence() <= end && !stop_requested() {
+    while tap.next_sequence() <= end {
+        if stop_requested() {
+            return Err(sink.interrupted());
+        }
         match tap.read(&mut batch) {
             Read::Messages(_) => {
                 for (sequence, words) in batch.messages().filter(|(sequence, _)| *sequence <= end) {
