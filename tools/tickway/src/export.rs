@@ -109,7 +109,7 @@ impl Sink {
         let bytes = match self.format {
             Format::Text => text(event).into_bytes(),
             Format::Ndjson => format!("{}\n", to_json(event)).into_bytes(),
-            Format::Csv => csv::row(&self.columns, event).into_bytes(),
+            Format::Csv => csv::row(&self.columns, &to_json(event)).into_bytes(),
             Format::Pcapng => {
                 let interface = self.rings.iter().position(|ring| *ring == event.ring);
                 interface.map_or_else(Vec::new, |interface| pcapng::packet(interface as u32, event))
@@ -178,6 +178,7 @@ pub fn to_json(event: &Event<'_>) -> Value {
     };
     value["ring"] = json!(event.ring.name());
     value["sequence"] = json!(event.sequence);
+    value["stamp_ns"] = if event.stamp_ns == 0 { Value::Null } else { json!(event.stamp_ns) };
     value["schema_version"] = json!(SCHEMA_VERSION);
     value
 }
@@ -192,5 +193,7 @@ fn text(event: &Event<'_>) -> String {
     }
 }
 
+#[cfg(test)]
+mod same;
 #[cfg(test)]
 mod tests;

@@ -191,7 +191,7 @@ fn tshark_accepts_the_packets_and_the_dissector() {
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() && !errors.contains("Lua"), "{errors}");
     let last = lines(&world.tickway(&["ring", "tail", RING, "-n", "1", "--json"]))[0].clone();
-    let expected = format!("100\t{}\t10.5\tNewOrderSingle\t1", last["cl_ord_id"].as_str().unwrap());
+    let expected = format!("100\t{}\t10.5\tNewOrderSingle\tbuy", last["cl_ord_id"].as_str().unwrap());
     assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), expected, "{errors}");
 }
 

@@ -5,10 +5,12 @@ use shm_layout::message::control::{Control, ControlKind};
 use shm_layout::message::execution::{Execution, ExecutionKind, ExecutionReport};
 use shm_layout::message::market_data::{MarketData, MarketDataHeader, MarketDataKind, TopOfBook};
 use shm_layout::message::order::{NewOrderSingle, OrderHeader, OrderKind, OrderRequest};
-use shm_layout::message::step::{Step, StepKind};
+use shm_layout::message::step::{Reference, Step, StepKind};
 use shm_layout::message::wire::{WireChunk, WireKind};
+use shm_layout::topology::RingId;
 use shm_layout::types::{
-    BookValidity, ExecType, Nanos, OrdStatus, OrdType, Price, Qty, RejectReason, Role, Side, TimeInForce, TradingStatus,
+    BookValidity, ClOrdId, ExecType, InstrumentId, Nanos, OrdStatus, OrdType, Price, Qty, RejectReason, Role, Side,
+    TimeInForce, TradingStatus,
 };
 
 fn new_order() -> OrderRequest {
@@ -85,6 +87,41 @@ fn every_ring_kind_has_its_fields() {
     let chunk = WireChunk::split(WireKind::StreamSent, 0, Nanos(1), Nanos(2), b"\x01A").next().unwrap();
     let value = message(RingKind::Wire, &chunk.encode());
     assert_eq!((&value["kind"], &value["length"], &value["data"]), (&json!("stream_sent"), &json!(2), &json!("0141")));
+}
+
+#[test]
+fn a_field_is_called_by_what_it_means_on_its_kind() {
+    let refused = ExecutionReport {
+        kind: ExecutionKind::OrderCancelReject as u8,
+        side: Side::Buy as u8,
+        ord_status: OrdStatus::New as u8,
+        exec_type: OrderKind::OrderCancelReplaceRequest as u8,
+        ..ExecutionReport::default()
+    };
+    let value = message(RingKind::Execution, &Execution::CancelReject(refused).encode());
+    assert_eq!(value["cxl_rej_response_to"], json!("order_cancel_replace_request"), "{value}");
+    assert!(value["exec_type"].is_null(), "{value}");
+    let reference = Reference {
+        instrument_id: InstrumentId(7),
+        validity: BookValidity::Trusted,
+        trading_status: TradingStatus::Trading,
+        bid: Price::parse("100.06").unwrap(),
+        ask: Price::parse("100.07").unwrap(),
+        receive_ns: Nanos(9),
+        channel_sequence: 11,
+    };
+    let value = message(RingKind::Step, &reference.to_step(Nanos(5)).encode());
+    assert_eq!((&value["bid"], &value["ask"]), (&json!("100.06"), &json!("100.07")), "{value}");
+    assert_eq!((&value["validity"], &value["trading_status"]), (&json!("trusted"), &json!("trading")));
+    assert_eq!((&value["channel_sequence"], &value["receive_ns"]), (&json!(11), &json!(9)));
+    let ring = RingId { kind: RingKind::Execution, writer: Role::ExecutionGateway, index: 0, gateway: 0 };
+    let poll = Step { kind: StepKind::Poll as u8, ring: ring.to_u32(), value: [3, 0, 0], ..Step::default() };
+    let value = message(RingKind::Step, &poll.encode());
+    assert_eq!((&value["input_ring"], &value["lost"]), (&json!("execution.0"), &json!(3)), "{value}");
+    let lease =
+        Step { kind: StepKind::Lease as u8, code: Role::ExecutionGateway as u8, value: [1, 0, 0], ..Step::default() };
+    let value = message(RingKind::Step, &lease.encode());
+    assert_eq!((&value["role"], &value["held"]), (&json!("execution-gateway"), &json!(true)), "{value}");
 }
 
 #[test]
