@@ -19,6 +19,9 @@ pub enum Command {
     /// Search by ring, sequence, time and content
     Grep(search::GrepArguments),
     /// Write messages as NDJSON, CSV or pcapng
+    ///
+    /// stamp_ns and a packet's time are the message's own receive_ns (on control and step now_ns); where that is 0 or missing,
+    /// the time of the last message before it in its ring that has one, and before the first of a file the file's created_ns.
     Export(search::ExportArguments),
 }
 

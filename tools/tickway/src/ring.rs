@@ -7,6 +7,7 @@ mod lag;
 mod list;
 mod readers;
 mod source;
+mod stamps;
 mod tail;
 mod verify;
 
@@ -35,6 +36,9 @@ pub enum Command {
     /// Exit code 1: something was found, each with its slot and offset.
     Verify(verify::Arguments),
     /// Write what a ring holds now as NDJSON, CSV or pcapng
+    ///
+    /// stamp_ns and a packet's time are the message's own receive_ns (on control and step now_ns); where that is 0 or missing,
+    /// the time of the last message before it that has one, and before the first such message that one's.
     Export(export::Arguments),
 }
 

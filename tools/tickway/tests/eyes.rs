@@ -148,6 +148,31 @@ fn every_format_holds_every_message() {
 }
 
 #[test]
+fn a_message_without_a_stamp_is_told_the_time_of_its_neighbour() {
+    let (world, directory) = (World::new(), tempfile::tempdir().unwrap());
+    let path = copy(&world, &directory);
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    // receive_ns is the payload's word 7. Of 37 to 100 only 40 and 90 have one.
+    let stamp = |sequence: u64, ns: u64| {
+        file.write_all_at(&ns.to_le_bytes(), 384 + sequence % SLOTS * 128 + 8 + 7 * 8).unwrap();
+    };
+    stamp(40, 4_000);
+    stamp(90, 9_000);
+    let out = directory.path().join("out");
+    let run = tickway(&["ring", "export", "--file", &path, "--format", "csv", "--out", out.to_str().unwrap()]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let csv = std::fs::read_to_string(&out).unwrap();
+    for line in csv.lines().skip(1) {
+        let cells: Vec<u64> = line.split(',').skip(1).take(2).map(|cell| cell.parse().unwrap()).collect();
+        assert_eq!(cells[1], if cells[0] < 90 { 4_000 } else { 9_000 }, "{line}");
+    }
+    let tail = lines(&tickway(&["ring", "tail", "--file", &path, "-n", "5", "--json"]));
+    assert!(tail.len() == 5 && tail.iter().all(|line| line["stamp_ns"] == 9_000), "{tail:?}");
+    let lap = lines(&tickway(&["ring", "tail", "--file", &path, "--from", "1", "--json"]))[0].clone();
+    assert_eq!((&lap["kind"], &lap["stamp_ns"]), (&json!("lapped"), &json!(4_000)), "{lap}");
+}
+
+#[test]
 fn an_export_onto_its_own_ring_is_refused() {
     let (world, directory) = (World::new(), tempfile::tempdir().unwrap());
     let file = copy(&world, &directory);

@@ -4,7 +4,7 @@ use crate::export::{Format, Sink};
 use crate::failure::{Finding, Outcome};
 use crate::query::Filter;
 use crate::ring::source::Source;
-use crate::ring::tail::scan;
+use crate::ring::tail::{Reading, scan};
 use clap::Args;
 use shm_layout::ring::Start;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ impl Arguments {
         let inputs: Vec<PathBuf> = opened.regions.rings.iter().map(|ring| ring.path.clone()).collect();
         let mut sink = Sink::create(self.format, &self.out, &[ring.id], &inputs)?;
         let end = ring.published();
-        scan(ring.id, &mut ring.attach(Start::Oldest)?, &filter, end, &mut sink)?;
+        scan(ring, &mut Reading::begin(ring, Start::Oldest)?, &filter, end, &mut sink)?;
         sink.finish()?;
         Ok(Finding::Good)
     }

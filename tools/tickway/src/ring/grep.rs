@@ -4,7 +4,7 @@ use crate::export::Sink;
 use crate::failure::{Finding, Outcome};
 use crate::query::Filter;
 use crate::ring::source::Source;
-use crate::ring::tail::scan;
+use crate::ring::tail::{Reading, scan};
 use clap::Args;
 use shm_layout::ring::Start;
 
@@ -31,7 +31,7 @@ impl Arguments {
         let filter = Filter::parse(&self.conditions, opened.host().as_ref())?;
         let (ring, mut sink) = (&opened.ring, Sink::stream(self.json));
         let end = ring.published();
-        scan(ring.id, &mut ring.attach(Start::Oldest)?, &filter, end, &mut sink)?;
+        scan(ring, &mut Reading::begin(ring, Start::Oldest)?, &filter, end, &mut sink)?;
         Ok(Finding::Good)
     }
 }
