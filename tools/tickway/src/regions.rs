@@ -3,7 +3,6 @@
 //! A tool goes by the files alone: each region's header says what it is. It never registers as a reader and never stores.
 
 use crate::failure::{DATA_ERROR, Failure, UNAVAILABLE, USAGE};
-use recorder::capture::stamp;
 use runtime::mmap::{Access, map_region};
 use runtime::ports::wiring;
 use shm_layout::region::{RegionHeader, RegionKind};
@@ -269,16 +268,6 @@ impl RingRegion {
     pub fn published(&self) -> u64 {
         self.attach(Start::Latest).map_or(0, |tap| tap.next_sequence() - 1)
     }
-
-    /// The stamp of a message, in nanoseconds; `None` when the ring no longer holds it or it carries none.
-    #[must_use]
-    pub fn stamp_of(&self, sequence: u64) -> Option<u64> {
-        let mut tap = self.attach(Start::After(sequence.checked_sub(1)?)).ok()?;
-        let mut batch = Batch::default();
-        let Read::Messages(1) = tap.read_up_to(1, &mut batch) else { return None };
-        let (_, words) = batch.messages().next()?;
-        Some(stamp::own(self.id.kind, words)).filter(|stamp| *stamp != 0)
-    }
 }
 
 impl Tap {
@@ -301,21 +290,17 @@ impl Tap {
 
     /// Reads what there is, at most [`BATCH`] messages.
     pub fn read(&mut self, batch: &mut Batch) -> Read {
-        self.read_up_to(BATCH, batch)
-    }
-
-    fn read_up_to(&mut self, most: usize, batch: &mut Batch) -> Read {
         match &mut self.reader {
-            Reader::Narrow(reader) => read_batch(reader, most, batch),
-            Reader::Wide(reader) => read_batch(reader, most, batch),
+            Reader::Narrow(reader) => read_batch(reader, batch),
+            Reader::Wide(reader) => read_batch(reader, batch),
         }
     }
 }
 
-fn read_batch<const W: usize>(reader: &mut RingReader<W>, most: usize, batch: &mut Batch) -> Read {
+fn read_batch<const W: usize>(reader: &mut RingReader<W>, batch: &mut Batch) -> Read {
     let first = reader.next_sequence();
     (batch.first_sequence, batch.words_each) = (first, W);
-    batch.words.resize(most * W, 0);
+    batch.words.resize(BATCH * W, 0);
     let (payloads, _) = batch.words.as_chunks_mut::<W>();
     let read = reader.read_batch(payloads);
     batch.words.truncate(read.unwrap_or(0) * W);

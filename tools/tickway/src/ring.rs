@@ -24,6 +24,9 @@ pub enum Command {
     /// Show one ring: its readers, the kinds of message it holds, its rate
     Stat(list::StatArguments),
     /// Show how far each reader is behind, in messages and in microseconds
+    ///
+    /// us is the age of the oldest message not read; where that carries no stamp, of the nearest one that does. high water is
+    /// the greatest lag seen, at one look each millisecond.
     Lag(lag::Arguments),
     /// Print the messages of a ring
     Tail(tail::Arguments),

@@ -125,6 +125,28 @@ fn lag_shows_how_far_each_reader_is() {
 }
 
 #[test]
+fn a_lag_is_told_in_time_where_the_next_message_has_no_stamp() {
+    let world = World::new();
+    let path = world.instance.regions().join(format!("{RING}.ring"));
+    let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    let stamp = |sequence: u64, ns: u64| {
+        file.write_all_at(&ns.to_le_bytes(), 384 + sequence % SLOTS * 128 + 8 + 7 * 8).unwrap();
+    };
+    let lag_us = || {
+        let lag = world.tickway(&["ring", "lag", RING, "--interval-ms", "1", "--json"]).json();
+        let readers = lag["rings"][0]["readers"].as_array().unwrap().clone();
+        readers.iter().find(|reader| reader["role"] == "risk").unwrap()["lag_us"].clone()
+    };
+    assert_eq!(lag_us(), Value::Null, "no message has a stamp");
+    // Risk has read 90: 91 has no stamp, and of a dead instance the newest stamp is the last known of time.
+    stamp(80, 1_000_000);
+    assert_eq!(lag_us(), json!(0), "the one before");
+    stamp(95, 3_000_000);
+    stamp(100, 8_000_000);
+    assert_eq!(lag_us(), json!(5_000), "the next that has one");
+}
+
+#[test]
 fn every_format_holds_every_message() {
     let (world, directory) = (World::new(), tempfile::tempdir().unwrap());
     let out = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
