@@ -17,8 +17,13 @@ pub enum Command {
     /// List files, and of each ring its sequences, times and gaps
     Ls(list::Arguments),
     /// Search by ring, sequence, time and content
+    ///
+    /// A line is ring, sequence, time and message. The order is the recorder's: each ring's messages by sequence; rings
+    /// mixed as their batches were taken, so that between rings the times are only roughly in order.
     Grep(search::GrepArguments),
     /// Write messages as NDJSON, CSV or pcapng
+    ///
+    /// The order is that of `capture grep`.
     ///
     /// stamp_ns and a packet's time are the message's own receive_ns (on control and step now_ns); where that is 0 or missing,
     /// the time of the last message before it in its ring that has one, and before the first of a file the file's created_ns.

@@ -70,6 +70,8 @@ pub struct Sink {
     out: Out,
     rings: Vec<RingId>,
     columns: Vec<&'static str>,
+    /// Text names ring and time too.
+    of_many: bool,
     /// Events written.
     pub written: u64,
 }
@@ -79,7 +81,14 @@ impl Sink {
     #[must_use]
     pub fn stream(json: bool) -> Self {
         let format = if json { Format::Ndjson } else { Format::Text };
-        Self { format, out: Out::Stream(io::stdout()), rings: Vec::new(), columns: Vec::new(), written: 0 }
+        let (rings, columns) = (Vec::new(), Vec::new());
+        Self { format, out: Out::Stream(io::stdout()), rings, columns, of_many: false, written: 0 }
+    }
+
+    /// As [`Self::stream`], of messages of several rings: each line of text names ring and time.
+    #[must_use]
+    pub fn stream_of_many(json: bool) -> Self {
+        Self { of_many: true, ..Self::stream(json) }
     }
 
     /// A file, or standard output for `-`, begun for messages of these rings. `inputs` are the files that they are read
@@ -91,7 +100,7 @@ impl Sink {
         let to_stdout = path == Path::new("-");
         let out = if to_stdout { Out::Stream(io::stdout()) } else { Out::File(Target::begin(path, inputs)?) };
         let columns = csv::columns(rings);
-        let mut sink = Self { format, out, rings: rings.to_vec(), columns, written: 0 };
+        let mut sink = Self { format, out, rings: rings.to_vec(), columns, of_many: true, written: 0 };
         let head = match format {
             Format::Csv => csv::heading(&sink.columns).into_bytes(),
             Format::Pcapng => pcapng::head(rings),
@@ -107,7 +116,7 @@ impl Sink {
     /// When it cannot be written; a closed pipe ends the command without a word.
     pub fn write(&mut self, event: &Event<'_>) -> Result<(), Failure> {
         let bytes = match self.format {
-            Format::Text => text(event).into_bytes(),
+            Format::Text => self.text(event).into_bytes(),
             Format::Ndjson => format!("{}\n", to_json(event)).into_bytes(),
             Format::Csv => csv::row(&self.columns, &to_json(event)).into_bytes(),
             Format::Pcapng => {
@@ -148,6 +157,22 @@ impl Sink {
         finished.map_err(|error| self.refused(&error))
     }
 
+    /// A line for people. A stamp stands as `--from` and `--to` take it.
+    fn text(&self, event: &Event<'_>) -> String {
+        let what = match event.what {
+            What::Message(words) => decode::text(&decode::message(event.ring.kind, words)),
+            What::Lapped(missed) => format!("lapped {missed}: overwritten before they were read"),
+            What::Gap(missed) => format!("gap {missed}: missing in the capture"),
+            What::End => "end: the capture is complete up to here".to_owned(),
+        };
+        let Event { ring, sequence, stamp_ns, .. } = event;
+        if self.of_many {
+            format!("{} {sequence} {stamp_ns}ns {what}\n", ring.name())
+        } else {
+            format!("{sequence} {what}\n")
+        }
+    }
+
     fn put(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let written = match &mut self.out {
             Out::Stream(stdout) => stdout.write_all(bytes),
@@ -181,16 +206,6 @@ pub fn to_json(event: &Event<'_>) -> Value {
     value["stamp_ns"] = if event.stamp_ns == 0 { Value::Null } else { json!(event.stamp_ns) };
     value["schema_version"] = json!(SCHEMA_VERSION);
     value
-}
-
-fn text(event: &Event<'_>) -> String {
-    let Event { ring, sequence, .. } = event;
-    match event.what {
-        What::Message(words) => format!("{sequence} {}\n", decode::text(&decode::message(ring.kind, words))),
-        What::Lapped(missed) => format!("{sequence} lapped {missed}: overwritten before they were read\n"),
-        What::Gap(missed) => format!("{sequence} gap {missed}: missing in the capture of {}\n", ring.name()),
-        What::End => format!("{sequence} end: {} is complete up to here\n", ring.name()),
-    }
 }
 
 #[cfg(test)]

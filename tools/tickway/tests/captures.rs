@@ -99,6 +99,15 @@ fn grep_finds_by_sequence_time_and_content() {
 }
 
 #[test]
+fn a_line_of_a_search_names_ring_and_time() {
+    let text = on_capture(&["grep", "--from", "2999", "--to", "3012"]).out;
+    let begins = ["market_data.0 2999 2999000ns top_of_book ", "market_data.0 3001 600ns gap 10: "];
+    begins.into_iter().for_each(|begin| assert!(text.lines().any(|line| line.starts_with(begin)), "{begin}: {text}"));
+    let line = lines(&on_capture(&["grep", "--json", "--where", "kind=Arm"])).pop().unwrap();
+    assert_eq!((&line["ring"], &line["stamp_ns"]), (&json!("control"), &json!(3_005_000)), "{line}");
+}
+
+#[test]
 fn every_format_holds_every_message_of_the_recorders_reader() {
     let folder = tempfile::tempdir().unwrap();
     capture(folder.path());
@@ -208,5 +217,5 @@ fn an_interrupted_search_says_so_and_exits_with_130() {
     assert_eq!(output.status.code(), Some(130), "{err}");
     let written = out.lines().count() as u64;
     assert!(out.ends_with("}\n") && written < 2 * HALF, "a part, of whole lines");
-    assert!(err.contains(&format!("interrupted after {written} messages")), "{err}");
+    assert!(err.contains(&format!("interrupted after {written} message")), "{err}");
 }

@@ -148,7 +148,7 @@ impl GrepArguments {
     /// # Errors
     /// When there is no capture, a condition is none, or a block does not hold.
     pub fn run(&self) -> Outcome {
-        self.conditions.run(&self.source.open()?, &mut Sink::stream(self.json))
+        self.conditions.run(&self.source.open()?, &mut Sink::stream_of_many(self.json))
     }
 }
 
