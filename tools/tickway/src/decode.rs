@@ -53,20 +53,36 @@ fn raw(error: &str, words: &[u64]) -> Value {
     json!({ "error": error, "words": words.iter().map(|word| hex(*word)).collect::<Vec<_>>() })
 }
 
-/// A line for people: the kind, where there is one, then every field that says something.
+/// Fields whose zero means that there is none, on every kind that has them.
+const NONE_AT_ZERO: [&str; 10] = [
+    "cause_sequence",
+    "intent_sequence",
+    "limit_version",
+    "lost",
+    "parent_id",
+    "receive_ns",
+    "reference_price",
+    "request_id",
+    "risk_epoch",
+    "risk_sequence",
+];
+
+/// A line for people: the kind, where there is one, then every field but those that say `none`. A zero is a value: a level
+/// that is gone has `qty=0`, and the first strategy is `strategy_id=0`.
 #[must_use]
 pub fn text(value: &Value) -> String {
     let Some(object) = value.as_object() else { return value.to_string() };
     let mut words: Vec<String> = object.get("kind").and_then(Value::as_str).map(str::to_owned).into_iter().collect();
-    for (key, value) in object.iter().filter(|(key, value)| *key != "kind" && says_something(value)) {
+    for (key, value) in object.iter().filter(|(key, value)| *key != "kind" && says_something(key, value)) {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         words.push(format!("{key}={text}"));
     }
     words.join(" ")
 }
 
-fn says_something(value: &Value) -> bool {
-    !matches!(value, Value::Null) && *value != json!(0) && *value != json!("0") && *value != json!("none")
+fn says_something(key: &str, value: &Value) -> bool {
+    let is_zero = *value == json!(0) || *value == json!("0");
+    !value.is_null() && *value != json!("none") && !(is_zero && NONE_AT_ZERO.contains(&key))
 }
 
 #[cfg(test)]

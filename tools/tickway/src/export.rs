@@ -10,8 +10,10 @@ mod target;
 use crate::decode;
 use crate::failure::{Failure, IO_ERROR};
 use crate::output::{self, SCHEMA_VERSION};
+use runtime::config::HostFile;
 use serde_json::{Value, json};
 use shm_layout::topology::RingId;
+use shm_layout::types::InstrumentId;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use target::Target;
@@ -72,6 +74,8 @@ pub struct Sink {
     columns: Vec<&'static str>,
     /// Text names ring and time too.
     of_many: bool,
+    /// Whose instruments' symbols text tells.
+    host: Option<HostFile>,
     /// Events written.
     pub written: u64,
 }
@@ -82,7 +86,13 @@ impl Sink {
     pub fn stream(json: bool) -> Self {
         let format = if json { Format::Ndjson } else { Format::Text };
         let (rings, columns) = (Vec::new(), Vec::new());
-        Self { format, out: Out::Stream(io::stdout()), rings, columns, of_many: false, written: 0 }
+        Self { format, out: Out::Stream(io::stdout()), rings, columns, of_many: false, host: None, written: 0 }
+    }
+
+    /// Text tells the symbols of instruments too.
+    #[must_use]
+    pub fn with_symbols(self, host: Option<HostFile>) -> Self {
+        Self { host, ..self }
     }
 
     /// As [`Self::stream`], of messages of several rings: each line of text names ring and time.
@@ -100,7 +110,7 @@ impl Sink {
         let to_stdout = path == Path::new("-");
         let out = if to_stdout { Out::Stream(io::stdout()) } else { Out::File(Target::begin(path, inputs)?) };
         let columns = csv::columns(rings);
-        let mut sink = Self { format, out, rings: rings.to_vec(), columns, of_many: true, written: 0 };
+        let mut sink = Self { format, out, rings: rings.to_vec(), columns, of_many: true, host: None, written: 0 };
         let head = match format {
             Format::Csv => csv::heading(&sink.columns).into_bytes(),
             Format::Pcapng => pcapng::head(rings),
@@ -160,7 +170,14 @@ impl Sink {
     /// A line for people. A stamp stands as `--from` and `--to` take it.
     fn text(&self, event: &Event<'_>) -> String {
         let what = match event.what {
-            What::Message(words) => decode::text(&decode::message(event.ring.kind, words)),
+            What::Message(words) => {
+                let mut value = decode::message(event.ring.kind, words);
+                let id = value["instrument_id"].as_u64().map(|id| InstrumentId(id as u32));
+                if let Some(row) = id.zip(self.host.as_ref()).and_then(|(id, host)| host.instruments().get(id)) {
+                    value["symbol"] = json!(row.symbol);
+                }
+                decode::text(&value)
+            }
             What::Lapped(missed) => format!("lapped {missed}: overwritten before they were read"),
             What::Gap(missed) => format!("gap {missed}: missing in the capture"),
             What::End => "end: the capture is complete up to here".to_owned(),

@@ -8,6 +8,7 @@ use clap::Args;
 use recorder::capture::index::EXTENSION;
 use recorder::capture::query::{Found, FoundWhat, Selection, search};
 use recorder::capture::reader::files;
+use runtime::config::HostFile;
 use runtime::signal::stop_requested;
 use shm_layout::topology::RingId;
 use std::collections::BTreeSet;
@@ -103,8 +104,7 @@ impl Conditions {
     }
 
     fn run(&self, opened: &Opened, sink: &mut Sink) -> Outcome {
-        let host = opened.place.as_ref().and_then(|place| place.host_file().ok());
-        let filter = Filter::parse(&self.conditions, host.as_ref())?;
+        let filter = Filter::parse(&self.conditions, host(opened).as_ref())?;
         let selection = self.selection(opened)?;
         let mut ended = None;
         search(&opened.files, &selection, |found| {
@@ -148,7 +148,9 @@ impl GrepArguments {
     /// # Errors
     /// When there is no capture, a condition is none, or a block does not hold.
     pub fn run(&self) -> Outcome {
-        self.conditions.run(&self.source.open()?, &mut Sink::stream_of_many(self.json))
+        let opened = self.source.open()?;
+        let mut sink = Sink::stream_of_many(self.json).with_symbols(host(&opened));
+        self.conditions.run(&opened, &mut sink)
     }
 }
 
@@ -165,6 +167,11 @@ impl ExportArguments {
         let mut sink = Sink::create(self.format, &self.out, &rings, &inputs(&opened)?)?;
         self.conditions.run(&opened, &mut sink)
     }
+}
+
+/// The host file of the instance, for its symbols; `None` when it cannot be read.
+fn host(opened: &Opened) -> Option<HostFile> {
+    opened.place.as_ref()?.host_file().ok()
 }
 
 /// Every file of the capture's directory that an output must not replace: of other boots too, and the indexes.

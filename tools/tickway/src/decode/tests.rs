@@ -3,7 +3,7 @@
 use super::*;
 use shm_layout::message::control::{Control, ControlKind};
 use shm_layout::message::execution::{Execution, ExecutionKind, ExecutionReport};
-use shm_layout::message::market_data::{MarketData, MarketDataHeader, MarketDataKind, TopOfBook};
+use shm_layout::message::market_data::{DepthChange, MarketData, MarketDataHeader, MarketDataKind, TopOfBook};
 use shm_layout::message::order::{NewOrderSingle, OrderHeader, OrderKind, OrderRequest};
 use shm_layout::message::step::{Reference, Step, StepKind};
 use shm_layout::message::wire::{WireChunk, WireKind};
@@ -136,8 +136,18 @@ fn garbage_is_shown_and_never_a_panic() {
 }
 
 #[test]
-fn a_line_for_people_leaves_out_what_says_nothing() {
+fn a_line_for_people_leaves_out_what_is_none_and_no_other_zero() {
     let line = text(&message(RingKind::OrderIntent, &new_order().encode()));
     assert!(line.starts_with("new_order_single ") && line.contains("price=101.25"), "{line}");
-    assert!(!line.contains("parent_id"), "{line}");
+    assert!(!line.contains("parent_id") && line.contains(" account_id=0 "), "{line}");
+    let header = MarketDataHeader { kind: MarketDataKind::DepthChange as u8, side: 1, ..MarketDataHeader::default() };
+    let gone = MarketData::DepthChange(DepthChange { header, price: Price(100_000_000), qty: Qty(0) });
+    let line = text(&message(RingKind::MarketData, &gone.encode()));
+    assert!(line.contains(" qty=0") && line.contains(" instrument_id=0 "), "{line}");
+    let arm = Control { kind: ControlKind::Arm as u8, role: Role::Strategy as u8, ..Control::default() };
+    let line = text(&message(RingKind::Control, &arm.encode()));
+    assert!(line.starts_with("arm ") && line.contains(" index=0 ") && line.contains(" role=strategy"), "{line}");
+    let kill = Step { kind: StepKind::Kill as u8, ..Step::default() };
+    let line = text(&message(RingKind::Step, &kill.encode()));
+    assert!(line.contains(" generation=0"), "{line}");
 }

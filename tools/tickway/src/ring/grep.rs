@@ -28,8 +28,9 @@ impl Arguments {
     /// When there is no such instance or ring, or a condition is none.
     pub fn run(&self) -> Outcome {
         let opened = self.source.open()?;
-        let filter = Filter::parse(&self.conditions, opened.host().as_ref())?;
-        let (ring, mut sink) = (&opened.ring, Sink::stream(self.json));
+        let host = opened.host();
+        let filter = Filter::parse(&self.conditions, host.as_ref())?;
+        let (ring, mut sink) = (&opened.ring, Sink::stream(self.json).with_symbols(host));
         let end = ring.published();
         scan(ring, &mut Reading::begin(ring, Start::Oldest)?, &filter, end, &mut sink)?;
         Ok(Finding::Good)
