@@ -4,14 +4,19 @@
 mod list;
 mod search;
 
-use crate::failure::{DATA_ERROR, Failure, IO_ERROR, NO_INPUT, Outcome};
+use crate::failure::{DATA_ERROR, Failure, Finding, IO_ERROR, NO_INPUT, Outcome};
 use crate::place::{Place, Which};
 use clap::{Args, Subcommand};
 use recorder::capture::CaptureError;
-use recorder::capture::query::{IndexedFile, indexed};
+use recorder::capture::query::{IndexedFile, indexed_past_damage};
+use recorder::capture::reader::boots;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// Captures of the recorder
+///
+/// Exit code 1: a file is damaged. Each damage is told with file and offset; what lies before it and in the other files is
+/// read all the same.
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// List files, and of each ring its sequences, times and gaps
@@ -57,13 +62,15 @@ pub struct Opened {
     pub files: Vec<IndexedFile>,
     /// Where they lie.
     pub directory: PathBuf,
+    /// What of them does not hold, as far as is known without reading what an index covers.
+    pub damaged: Vec<CaptureError>,
 }
 
 impl Command {
     /// Runs the command.
     ///
     /// # Errors
-    /// When there is no capture, or a block of it does not hold.
+    /// When there is no capture, or it cannot be read.
     pub fn run(&self) -> Outcome {
         runtime::signal::install(runtime::signal::HangUp::Stops)?;
         match self {
@@ -80,12 +87,33 @@ impl Source {
         let place = if self.dir.is_none() || is_named { Some(self.which.find()?) } else { None };
         let of_place = || place.as_ref().map(|place| place.instance.capture());
         let directory = self.dir.clone().or_else(of_place).expect("a directory or a place was said");
-        let files = indexed(&directory, self.boot).map_err(failure)?;
-        if files.is_empty() {
+        let mut found = boots(&directory).map_err(failure)?;
+        let Some(boot) = found.find(self.boot) else {
+            if let Some(damage) = found.damaged.first() {
+                return Err(Failure::new(DATA_ERROR, damage, "no other capture file is there"));
+            }
             let what = format!("{}: holds no capture", directory.display());
             return Err(Failure::new(NO_INPUT, what, "correct --dir, --data or --boot"));
-        }
-        Ok(Opened { place, files, directory })
+        };
+        let (files, damaged) = indexed_past_damage(&boot.files).map_err(failure)?;
+        found.damaged.extend(damaged);
+        Ok(Opened { place, files, directory, damaged: found.damaged })
+    }
+}
+
+/// Says on standard error what of a capture does not hold.
+fn report(damaged: &[CaptureError]) -> Finding {
+    for damage in damaged {
+        eprintln!("tickway: damaged: {damage}: what follows was not read, up to the next stretch or file that holds");
+    }
+    if damaged.is_empty() { Finding::Good } else { Finding::Negative }
+}
+
+/// What does not hold, as JSON.
+fn damage_to_json(damage: &CaptureError) -> Value {
+    match damage {
+        CaptureError::Corrupt { file, offset, what, .. } => json!({ "file": file, "offset": offset, "what": what }),
+        CaptureError::Io(file, error) => json!({ "file": file, "offset": null, "what": error.to_string() }),
     }
 }
 
@@ -98,6 +126,6 @@ fn failure(error: CaptureError) -> Failure {
         CaptureError::Io(path, error) => {
             Failure::new(IO_ERROR, format!("{}: {error}", path.display()), "check the file and its mode")
         }
-        corrupt => Failure::new(DATA_ERROR, corrupt, "what lies before it can still be read with --to"),
+        corrupt => Failure::new(DATA_ERROR, corrupt, "copy the file from where it was whole"),
     }
 }

@@ -28,7 +28,7 @@ pub const CONFIG: u8 = 78;
 pub const INTERRUPTED: u8 = 130;
 
 /// What a command found: exit code 0 or 1.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Finding {
     /// All is as it should be.
     Good,

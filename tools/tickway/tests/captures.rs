@@ -12,6 +12,7 @@ use shm_layout::message::market_data::{MarketData, MarketDataHeader, TopOfBook};
 use shm_layout::topology::{RingId, RingKind};
 use shm_layout::types::{InstrumentId, Nanos, Role};
 use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 const MARKET_DATA: RingId = RingId { kind: RingKind::MarketData, writer: Role::FeedHandler, index: 0, gateway: 0 };
@@ -218,4 +219,41 @@ fn an_interrupted_search_says_so_and_exits_with_130() {
     let written = out.lines().count() as u64;
     assert!(out.ends_with("}\n") && written < 2 * HALF, "a part, of whole lines");
     assert!(err.contains(&format!("interrupted after {written} message")), "{err}");
+}
+
+#[test]
+fn damage_is_said_and_the_rest_is_read() {
+    let sequences = |run: &Run| -> Vec<u64> {
+        let lines = run.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.filter(|line| line["kind"] == "top_of_book").map(|line| line["sequence"].as_u64().unwrap()).collect()
+    };
+    let whole = (1..=HALF).chain(HALF + 11..=2 * HALF + 10).collect::<Vec<_>>();
+    // What is done to the first file, whether its index is there, what is said, the first sequence that is lost.
+    type Harm = fn(&std::fs::File);
+    let cases: [(Harm, bool, &str, u64); 4] = [
+        (|file| file.set_len(64 + 10 * (40 + 20 * 56) + 3).unwrap(), true, "shorter than a block header", 201),
+        (|file| file.write_all_at(&[0xff], 64 + (40 + 20 * 56) + 60).unwrap(), false, "CRC", 21),
+        (|file| file.write_all_at(&[0xff], 64 + (40 + 20 * 56) + 60).unwrap(), true, "CRC", 21),
+        (|file| file.set_len(0).unwrap(), true, "shorter than a file header", 1),
+    ];
+    for (harm, with_index, said, lost) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        capture(folder.path());
+        let path = folder.path().join("000001.capture");
+        harm(&std::fs::OpenOptions::new().write(true).open(&path).unwrap());
+        if !with_index {
+            std::fs::remove_file(path.with_extension("index")).unwrap();
+        }
+        let directory = folder.path().to_str().unwrap();
+        let run = tickway(&["capture", "grep", "--json", "--dir", directory, "--ring", "market_data.0"]);
+        assert_eq!(run.code, 1, "{said}: {}", run.err);
+        assert!(run.line().contains("000001.capture") && run.line().contains(said), "{said}: {}", run.err);
+        let found = sequences(&run);
+        let before: Vec<u64> = whole.iter().copied().take_while(|sequence| *sequence < lost).collect();
+        assert_eq!(found[..before.len()], before, "{said}");
+        assert!(found.ends_with(&whole[HALF as usize..]), "{said}: the second file is whole");
+        assert!(!found.contains(&lost), "{said}");
+        let list = tickway(&["capture", "ls", "--gaps", "--json", "--dir", directory]);
+        assert_eq!((list.code, list.json()["damaged"].as_array().unwrap().len()), (1, 1), "{said}");
+    }
 }

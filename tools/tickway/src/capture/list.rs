@@ -1,11 +1,12 @@
 //! `capture ls`.
 
-use super::{Source, failure};
-use crate::failure::{Failure, Finding, Outcome};
+use super::{Source, damage_to_json, failure, report};
+use crate::failure::{Failure, Outcome};
 use crate::output::{self, hex};
 use clap::Args;
+use recorder::capture::CaptureError;
 use recorder::capture::index::Entry;
-use recorder::capture::query::{FoundWhat, IndexedFile, Origin, Selection, search};
+use recorder::capture::query::{FoundWhat, IndexedFile, Origin, Selection, search_past_damage};
 use serde_json::{Value, json};
 use shm_layout::topology::RingId;
 use std::collections::BTreeMap;
@@ -102,11 +103,13 @@ impl Arguments {
     /// Runs the command.
     ///
     /// # Errors
-    /// When there is no capture, or a block of it does not hold.
+    /// When there is no capture, or it cannot be read.
     pub fn run(&self) -> Outcome {
         let opened = self.source.open()?;
         let rings = spans(&opened.files);
-        let gaps = if self.gaps { gaps(&opened.files)? } else { Vec::new() };
+        let mut damaged: Vec<Value> = opened.damaged.iter().map(damage_to_json).collect();
+        let (gaps, more) = if self.gaps { gaps(&opened.files)? } else { (Vec::new(), Vec::new()) };
+        damaged.extend(more.iter().map(damage_to_json));
         if self.json {
             let of_spans = |spans: BTreeMap<RingId, Span>| -> Vec<Value> {
                 spans.into_iter().map(|(ring, span)| span.to_json(ring)).collect()
@@ -127,6 +130,7 @@ impl Arguments {
                 "boot_stamp": boot_stamp,
                 "files": files,
                 "rings": of_spans(rings),
+                "damaged": damaged,
             });
             if self.gaps {
                 document["gaps"] = json!(gaps);
@@ -135,21 +139,21 @@ impl Arguments {
         } else {
             print(&opened.files, &rings, &gaps)?;
         }
-        Ok(Finding::Good)
+        Ok(report(&opened.damaged).max(report(&more)))
     }
 }
 
-/// Every gap record, read from the captures.
-fn gaps(files: &[IndexedFile]) -> Result<Vec<Value>, Failure> {
+/// Every gap record, read from the captures, and what was found damaged meanwhile.
+fn gaps(files: &[IndexedFile]) -> Result<(Vec<Value>, Vec<CaptureError>), Failure> {
     let mut gaps = Vec::new();
-    search(files, &Selection::default(), |found| {
+    let damaged = search_past_damage(files, &Selection::default(), |found| {
         if let FoundWhat::Gap(missed) = found.what {
             gaps.push(json!({ "ring": found.ring.name(), "first_sequence": found.sequence, "missed": missed }));
         }
         ControlFlow::Continue(())
     })
     .map_err(failure)?;
-    Ok(gaps)
+    Ok((gaps, damaged))
 }
 
 fn print(files: &[IndexedFile], rings: &BTreeMap<RingId, Span>, gaps: &[Value]) -> Result<(), Failure> {

@@ -1,12 +1,12 @@
 //! `capture grep` and `capture export`: the index finds the stretches, the conditions the messages.
 
-use super::{Opened, Source, failure};
+use super::{Opened, Source, failure, report};
 use crate::export::{Event, Format, Sink, What};
-use crate::failure::{Failure, Finding, Outcome};
+use crate::failure::{Failure, Outcome};
 use crate::query::Filter;
 use clap::Args;
 use recorder::capture::index::EXTENSION;
-use recorder::capture::query::{Found, FoundWhat, Selection, search};
+use recorder::capture::query::{Found, FoundWhat, Selection, search_past_damage};
 use recorder::capture::reader::files;
 use runtime::config::HostFile;
 use runtime::signal::stop_requested;
@@ -107,7 +107,7 @@ impl Conditions {
         let filter = Filter::parse(&self.conditions, host(opened).as_ref())?;
         let selection = self.selection(opened)?;
         let mut ended = None;
-        search(&opened.files, &selection, |found| {
+        let damaged = search_past_damage(&opened.files, &selection, |found| {
             if let Some(event) = event(found, &filter)
                 && let Err(failure) = sink.write(&event)
             {
@@ -119,7 +119,7 @@ impl Conditions {
         })
         .map_err(failure)?;
         ended.map_or_else(|| sink.finish(), Err)?;
-        Ok(Finding::Good)
+        Ok(report(&opened.damaged).max(report(&damaged)))
     }
 }
 
@@ -146,7 +146,7 @@ impl GrepArguments {
     /// Runs `capture grep`.
     ///
     /// # Errors
-    /// When there is no capture, a condition is none, or a block does not hold.
+    /// When there is no capture, or a condition is none.
     pub fn run(&self) -> Outcome {
         let opened = self.source.open()?;
         let mut sink = Sink::stream_of_many(self.json).with_symbols(host(&opened));
