@@ -5,11 +5,12 @@ mod list;
 mod search;
 
 use crate::failure::{DATA_ERROR, Failure, Finding, IO_ERROR, NO_INPUT, Outcome};
+use crate::output::hex;
 use crate::place::{Place, Which};
 use clap::{Args, Subcommand};
 use recorder::capture::CaptureError;
 use recorder::capture::query::{IndexedFile, indexed_past_damage};
-use recorder::capture::reader::boots;
+use recorder::capture::reader::{Boot, boots};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -19,7 +20,7 @@ use std::path::PathBuf;
 /// read all the same.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// List files, and of each ring its sequences, times and gaps
+    /// List boots; of one boot the files, and of each ring its sequences, times and gaps
     Ls(list::Arguments),
     /// Search by ring, sequence, time and content
     ///
@@ -43,7 +44,7 @@ pub struct Source {
     /// Read the capture files of this directory instead of an instance's
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Of this boot of the instance (as `capture ls` prints it) instead of the newest
+    /// Of this boot of the instance, by its stamp as `capture ls` prints it, instead of the newest
     #[arg(long, value_name = "STAMP", value_parser = boot_stamp)]
     boot: Option<u64>,
 }
@@ -58,7 +59,9 @@ fn boot_stamp(text: &str) -> Result<u64, String> {
 pub struct Opened {
     /// The instance; `None` for a directory of which nothing else is said.
     pub place: Option<Place>,
-    /// The files, in order.
+    /// Every boot of the directory, the newest last.
+    pub boots: Vec<Boot>,
+    /// The files of the boot that is meant, in order.
     pub files: Vec<IndexedFile>,
     /// Where they lie.
     pub directory: PathBuf,
@@ -89,15 +92,21 @@ impl Source {
         let directory = self.dir.clone().or_else(of_place).expect("a directory or a place was said");
         let mut found = boots(&directory).map_err(failure)?;
         let Some(boot) = found.find(self.boot) else {
-            if let Some(damage) = found.damaged.first() {
+            if let Some(damage) = found.damaged.first().filter(|_| found.boots.is_empty()) {
                 return Err(Failure::new(DATA_ERROR, damage, "no other capture file is there"));
             }
-            let what = format!("{}: holds no capture", directory.display());
-            return Err(Failure::new(NO_INPUT, what, "correct --dir, --data or --boot"));
+            let directory = directory.display();
+            let Some(stamp) = self.boot.filter(|_| !found.boots.is_empty()) else {
+                let what = format!("{directory}: holds no capture");
+                return Err(Failure::new(NO_INPUT, what, "correct --dir or --data"));
+            };
+            let stamps: Vec<String> = found.boots.iter().map(|boot| hex(boot.stamp)).collect();
+            let what = format!("{directory}: holds nothing of boot {}", hex(stamp));
+            return Err(Failure::new(NO_INPUT, what, format!("its boots are: {}", stamps.join(", "))));
         };
         let (files, damaged) = indexed_past_damage(&boot.files).map_err(failure)?;
         found.damaged.extend(damaged);
-        Ok(Opened { place, files, directory, damaged: found.damaged })
+        Ok(Opened { place, boots: found.boots, files, directory, damaged: found.damaged })
     }
 }
 

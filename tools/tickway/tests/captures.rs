@@ -257,3 +257,28 @@ fn damage_is_said_and_the_rest_is_read() {
         assert_eq!((list.code, list.json()["damaged"].as_array().unwrap().len()), (1, 1), "{said}");
     }
 }
+
+#[test]
+fn every_boot_is_listed_with_the_stamp_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    capture(folder.path());
+    let mut writer = CaptureWriter::create(folder.path(), 3, 0xabc, 8, Nanos(9_000)).unwrap();
+    block(&mut writer, MARKET_DATA, 1, &[top(1)]);
+    writer.sync().unwrap();
+    let directory = folder.path().to_str().unwrap();
+    let list = |arguments: &[&str]| tickway(&[&["capture", "ls", "--dir", directory], arguments].concat());
+    let newest = list(&["--json"]).json();
+    let stamps: Vec<_> = newest["boots"].as_array().unwrap().iter().map(|boot| boot["boot_stamp"].clone()).collect();
+    assert_eq!(stamps, [json!("0x0000000000000007"), json!("0x0000000000000abc")]);
+    assert_eq!((&newest["boot_stamp"], newest["files"].as_array().unwrap().len()), (&stamps[1], 1));
+    let text = list(&[]).out;
+    for stamp in &stamps {
+        let stamp = stamp.as_str().unwrap();
+        assert!(text.contains(stamp), "{text}");
+        let named = list(&["--boot", stamp, "--json"]).json();
+        assert_eq!(named["boot_stamp"], stamp, "what is printed is what --boot takes");
+    }
+    let unknown = list(&["--boot", "0x8"]);
+    assert_eq!(unknown.code, 66);
+    assert!(unknown.line().contains("0x0000000000000abc"), "{unknown:?}");
+}

@@ -1,12 +1,13 @@
 //! `capture ls`.
 
-use super::{Source, damage_to_json, failure, report};
+use super::{Opened, Source, damage_to_json, failure, report};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, hex};
 use clap::Args;
 use recorder::capture::CaptureError;
 use recorder::capture::index::Entry;
 use recorder::capture::query::{FoundWhat, IndexedFile, Origin, Selection, search_past_damage};
+use recorder::capture::reader::Boot;
 use serde_json::{Value, json};
 use shm_layout::topology::RingId;
 use std::collections::BTreeMap;
@@ -128,6 +129,7 @@ impl Arguments {
             let mut document = json!({
                 "directory": opened.directory,
                 "boot_stamp": boot_stamp,
+                "boots": opened.boots.iter().map(boot_to_json).collect::<Vec<_>>(),
                 "files": files,
                 "rings": of_spans(rings),
                 "damaged": damaged,
@@ -137,10 +139,41 @@ impl Arguments {
             }
             output::json(document)?;
         } else {
+            print_boots(&opened)?;
             print(&opened.files, &rings, &gaps)?;
         }
         Ok(report(&opened.damaged).max(report(&more)))
     }
+}
+
+fn boot_bytes(boot: &Boot) -> u64 {
+    boot.files.iter().filter_map(|file| std::fs::metadata(file).ok()).map(|metadata| metadata.len()).sum()
+}
+
+fn boot_to_json(boot: &Boot) -> Value {
+    json!({
+        "boot_stamp": hex(boot.stamp),
+        "created_ns": boot.created_ns,
+        "files": boot.files.len(),
+        "bytes": boot_bytes(boot),
+    })
+}
+
+/// Every boot, and which of them the rest is about.
+fn print_boots(opened: &Opened) -> Result<(), Failure> {
+    let shown = opened.files.first().map(|file| file.header.boot_stamp.get());
+    let mut table = output::table(&["boot", "created_ns", "files", "bytes", ""]);
+    for boot in &opened.boots {
+        let word = if Some(boot.stamp) == shown { "listed below" } else { "see --boot" };
+        table.add_row([
+            hex(boot.stamp),
+            boot.created_ns.to_string(),
+            boot.files.len().to_string(),
+            boot_bytes(boot).to_string(),
+            word.to_owned(),
+        ]);
+    }
+    output::print_table(&table)
 }
 
 /// Every gap record, read from the captures, and what was found damaged meanwhile.
