@@ -125,6 +125,40 @@ fn lag_shows_how_far_each_reader_is() {
 }
 
 #[test]
+fn a_damaged_region_is_named_and_the_others_are_checked() {
+    let world = World::new();
+    let path = world.instance.regions().join("control.ring");
+    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(3).unwrap();
+    let run = world.tickway(&["ring", "verify", "--json"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    let found = run.json();
+    assert_eq!((&found["rings"], found["findings"].as_array().unwrap().len()), (&json!(11), 1), "{found}");
+    assert_eq!(found["findings"][0]["file"], json!(path), "{found}");
+    assert_eq!(found["messages"].as_u64(), Some(SLOTS), "the others' messages");
+    let tail = world.tickway(&["ring", "tail", "control"]);
+    assert_eq!(tail.code, 65, "{tail:?}");
+    assert!(tail.line().contains("control.ring") && !tail.line().contains("there is no ring"), "{tail:?}");
+}
+
+#[test]
+fn a_file_that_is_no_region_is_named_and_nothing_is_to_be_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("compare.py");
+    for text in ["print('no ring')", "x", &"sixteen letters,".repeat(40)] {
+        std::fs::write(&file, text).unwrap();
+        let name = file.to_str().unwrap();
+        let commands: [&[&str]; 4] = [&["ls"], &["tail"], &["export", "--format", "csv", "--out", "-"], &["verify"]];
+        for command in commands {
+            let run = tickway(&[&["ring"], command, &["--file", name]].concat());
+            let said = format!("{}{}", run.out, run.err);
+            assert!([1, 65].contains(&run.code) && said.contains(name), "{run:?}");
+            assert!(!said.contains("remove") && !said.contains("start"), "{run:?}");
+        }
+    }
+    assert_eq!(tickway(&["ring", "verify", "--file", "no-such.ring"]).code, 66);
+}
+
+#[test]
 fn a_lag_is_told_in_time_where_the_next_message_has_no_stamp() {
     let world = World::new();
     let path = world.instance.regions().join(format!("{RING}.ring"));

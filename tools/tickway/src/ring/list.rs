@@ -73,7 +73,7 @@ impl ListArguments {
         if self.json {
             let rings: Vec<Value> = regions.rings.iter().map(|ring| document(place, &regions, ring)).collect();
             let instance = place.map(|place| place.instance.name().as_str());
-            output::json(json!({ "instance": instance, "rings": rings, "faults": regions.faults }))?;
+            output::json(json!({ "instance": instance, "rings": rings, "faults": regions.fault_lines() }))?;
         } else {
             print_list(place, &regions)?;
         }
@@ -100,7 +100,7 @@ fn print_list(place: Option<&Place>, regions: &Regions) -> Result<(), Failure> {
         ]);
     }
     output::print_table(&table)?;
-    regions.faults.iter().try_for_each(|fault| output::line(fault))
+    regions.fault_lines().into_iter().try_for_each(output::line)
 }
 
 impl StatArguments {
