@@ -41,6 +41,8 @@ pub enum What<'a> {
     Lapped(u64),
     /// This many messages, from the event's sequence on, are missing in the capture.
     Gap(u64),
+    /// This many messages, from the event's sequence on, were published and cannot be read.
+    Damaged(u64),
     /// The capture is complete up to the sequence before this.
     End,
 }
@@ -180,6 +182,8 @@ impl Sink {
             }
             What::Lapped(missed) => format!("lapped {missed}: overwritten before they were read"),
             What::Gap(missed) => format!("gap {missed}: missing in the capture"),
+            What::Damaged(1) => "cannot be read: skipped".to_owned(),
+            What::Damaged(missed) => format!("and the next {} cannot be read: skipped", missed - 1),
             What::End => "end: the capture is complete up to here".to_owned(),
         };
         let Event { ring, sequence, stamp_ns, .. } = event;
@@ -216,6 +220,7 @@ pub fn to_json(event: &Event<'_>) -> Value {
         What::Message(words) => decode::message(event.ring.kind, words),
         What::Lapped(missed) => json!({ "kind": "lapped", "missed": missed }),
         What::Gap(missed) => json!({ "kind": "gap", "missed": missed }),
+        What::Damaged(missed) => json!({ "kind": "damaged", "missed": missed }),
         What::End => json!({ "kind": "end" }),
     };
     value["ring"] = json!(event.ring.name());

@@ -278,6 +278,8 @@ pub enum Read {
     Messages(usize),
     /// This many messages from the sequence on were overwritten before they were read.
     Lapped(u64, u64),
+    /// This many messages from the sequence on were published and are not in their slots.
+    Damaged(u64, u64),
     /// Nothing new.
     Nothing,
 }

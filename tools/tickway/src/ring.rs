@@ -6,6 +6,7 @@ mod grep;
 mod lag;
 mod list;
 mod readers;
+mod reading;
 mod source;
 mod stamps;
 mod tail;
@@ -17,6 +18,8 @@ use runtime::signal::stop_requested;
 use std::time::Duration;
 
 /// Rings
+///
+/// Exit code 1: something cannot be read that was published. It is told, and what lies before and behind it is read.
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// List every ring: published, readers, lag, laps

@@ -141,6 +141,44 @@ fn a_damaged_region_is_named_and_the_others_are_checked() {
 }
 
 #[test]
+fn what_cannot_be_read_is_said_and_what_lies_behind_it_is_read() {
+    let (world, directory) = (World::new(), tempfile::tempdir().unwrap());
+    let path = copy(&world, &directory);
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    // The stamps of 70 and 71 are gone.
+    for sequence in [70, 71] {
+        file.write_all_at(&[0; 8], 384 + sequence % SLOTS * 128).unwrap();
+    }
+    let expected: Vec<u64> = (37..=70).chain(72..=100).collect();
+    let out = directory.path().join("out");
+    let out = out.to_str().unwrap();
+    let commands: [&[&str]; 4] = [
+        &["tail", "--oldest", "--json"],
+        &["grep", "--where", "instrument=0", "--json"],
+        &["tail", "-n", "100", "--where", "instrument=0", "--json"],
+        &["export", "--format", "ndjson", "--out", out],
+    ];
+    for command in commands {
+        let mut run = tickway(&[&["ring"], command, &["--file", &path]].concat());
+        assert_eq!(run.code, 1, "{run:?}");
+        if command[0] == "export" {
+            run.out = std::fs::read_to_string(out).unwrap();
+        }
+        let mut found = lines(&run);
+        found.sort_by_key(|line| line["sequence"].as_u64());
+        let sequences: Vec<u64> = found.iter().map(|line| line["sequence"].as_u64().unwrap()).collect();
+        assert_eq!(sequences, expected, "{command:?}");
+        let damaged = found.iter().find(|line| line["kind"] == "damaged").unwrap();
+        assert_eq!((&damaged["sequence"], &damaged["missed"]), (&json!(70), &json!(2)), "{damaged}");
+    }
+    let text = tickway(&["ring", "tail", "--oldest", "--file", &path]);
+    assert!(text.out.contains("70 and the next 1 cannot be read: skipped"), "{text:?}");
+    let stat = tickway(&["ring", "stat", "--file", &path, "--interval-ms", "1", "--json"]);
+    assert_eq!((stat.code, stat.json()["damaged"].clone()), (1, json!(2)));
+    assert_eq!(stat.json()["kinds"]["new_order_single"], json!(SLOTS - 2));
+}
+
+#[test]
 fn a_file_that_is_no_region_is_named_and_nothing_is_to_be_removed() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("compare.py");

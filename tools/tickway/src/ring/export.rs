@@ -1,10 +1,10 @@
 //! `ring export`: what the ring holds now, in a format for other tools.
 
 use crate::export::{Format, Sink};
-use crate::failure::{Finding, Outcome};
+use crate::failure::Outcome;
 use crate::query::Filter;
+use crate::ring::reading::{Reading, scan};
 use crate::ring::source::Source;
-use crate::ring::tail::{Reading, scan};
 use clap::Args;
 use shm_layout::ring::Start;
 use std::path::PathBuf;
@@ -37,8 +37,8 @@ impl Arguments {
         let inputs: Vec<PathBuf> = opened.regions.rings.iter().map(|ring| ring.path.clone()).collect();
         let mut sink = Sink::create(self.format, &self.out, &[ring.id], &inputs)?;
         let end = ring.published();
-        scan(ring, &mut Reading::begin(ring, Start::Oldest)?, &filter, end, &mut sink)?;
+        let found = scan(ring, &mut Reading::begin(ring, Start::Oldest)?, &filter, end, &mut sink)?;
         sink.finish()?;
-        Ok(Finding::Good)
+        Ok(found)
     }
 }

@@ -6,6 +6,7 @@ use crate::output::{self, or_dash};
 use crate::place::{Place, Which};
 use crate::regions::{Batch, Read, Regions, RingRegion};
 use crate::ring::readers::{Reader, depth, readers};
+use crate::ring::reading::Reading;
 use crate::ring::source::{Opened, Source, open};
 use clap::Args;
 use runtime::clock::realtime_ns;
@@ -120,11 +121,12 @@ impl StatArguments {
         let took = u128::from(realtime_ns().saturating_sub(begin).max(1));
         let moved = u128::from(ring.published().saturating_sub(before));
         let per_second = (moved * 1_000_000_000 / took) as u64;
-        let (kinds, oldest) = held(ring)?;
+        let Held { kinds, oldest, damaged } = held(ring)?;
         let mut value = document(place, &regions, ring);
         value["messages_per_second"] = json!(per_second);
         value["oldest_sequence"] = json!(oldest);
         value["kinds"] = json!(kinds);
+        value["damaged"] = json!(damaged);
         if self.json {
             output::json(value)?;
         } else {
@@ -137,7 +139,7 @@ impl StatArguments {
             }
             output::print_table(&table)?;
         }
-        Ok(Finding::Good)
+        Ok(if damaged == 0 { Finding::Good } else { Finding::Negative })
     }
 }
 
@@ -151,26 +153,35 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// Messages that the ring still holds, by kind, and the oldest sequence among them.
-fn held(ring: &RingRegion) -> Result<(BTreeMap<String, u64>, Option<u64>), Failure> {
-    let mut tap = ring.attach(Start::Oldest)?;
-    let (mut kinds, mut oldest) = (BTreeMap::new(), None);
-    // A writer at work may publish for ever: one ring's worth is enough.
-    let end = tap.next_sequence() + ring.slots as u64;
-    let mut batch = Batch::default();
-    while tap.next_sequence() < end {
-        match tap.read(&mut batch) {
+/// What a ring holds.
+#[derive(Debug, Default)]
+struct Held {
+    /// Messages by kind.
+    kinds: BTreeMap<String, u64>,
+    /// The oldest sequence among them.
+    oldest: Option<u64>,
+    /// Messages that were published and cannot be read.
+    damaged: u64,
+}
+
+/// Messages that the ring still holds. A writer at work may publish for ever: what was there at the beginning is enough.
+fn held(ring: &RingRegion) -> Result<Held, Failure> {
+    let (mut reading, mut batch) = (Reading::begin(ring, Start::Oldest)?, Batch::default());
+    let (mut held, end) = (Held::default(), ring.published());
+    while !reading.is_at(end) {
+        match reading.read(ring, end, &mut batch) {
             Read::Messages(_) => {
-                oldest = oldest.or(Some(batch.first_sequence));
+                held.oldest = held.oldest.or(Some(batch.first_sequence));
                 for (_, words) in batch.messages() {
                     let value = decode::message(ring.id.kind, words);
                     let kind = value["kind"].as_str().unwrap_or("unreadable").to_owned();
-                    *kinds.entry(kind).or_insert(0) += 1;
+                    *held.kinds.entry(kind).or_insert(0) += 1;
                 }
             }
+            Read::Damaged(_, missed) => held.damaged += missed,
             Read::Lapped(..) => {}
             Read::Nothing => break,
         }
     }
-    Ok((kinds, oldest))
+    Ok(held)
 }

@@ -24,7 +24,7 @@ pub fn at_or_after(ring: &RingRegion, sequence: u64) -> Option<u64> {
                 }
             }
             Read::Lapped(..) => {}
-            Read::Nothing => return None,
+            Read::Damaged(..) | Read::Nothing => tap.seek(tap.next_sequence()),
         }
     }
     None
@@ -48,7 +48,7 @@ pub fn before(ring: &RingRegion, sequence: u64) -> Option<u64> {
                     last = own.last().or(last);
                 }
                 Read::Lapped(..) => {}
-                Read::Nothing => break,
+                Read::Damaged(..) | Read::Nothing => tap.seek(tap.next_sequence()),
             }
         }
         if last.is_some() {

@@ -4,16 +4,14 @@
 //! message, so that of a ring too fast for eyes it shows a sample.
 
 use crate::export::{Event, Sink, What};
-use crate::failure::{Failure, Finding, INTERRUPTED, Outcome};
+use crate::failure::{Finding, INTERRUPTED, Outcome};
 use crate::query::Filter;
-use crate::regions::{BATCH, Batch, Read, RingRegion, Tap};
+use crate::regions::{BATCH, Batch, Read, RingRegion};
+use crate::ring::reading::{Reading, scan};
 use crate::ring::source::Source;
-use crate::ring::stamps;
 use clap::Args;
-use recorder::capture::stamp::Carried;
 use runtime::signal::stop_requested;
 use shm_layout::ring::Start;
-use shm_layout::topology::RingId;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -60,137 +58,80 @@ impl Arguments {
         let (ring, mut sink) = (&opened.ring, Sink::stream(self.json).with_symbols(host));
         // Without --follow: what was there when the command began, however fast the writer is.
         let end = ring.published();
+        let mut found = Finding::Good;
         let start = match (self.from, self.oldest) {
             (Some(sequence), _) => Start::After(sequence.saturating_sub(1)),
             (None, true) => Start::Oldest,
             (None, false) if filter.is_empty() => Start::After(end.saturating_sub(self.count)),
             (None, false) => {
-                self.print_last(ring, &filter, end, &mut sink)?;
+                found = self.print_last(ring, &filter, end, &mut sink)?;
                 Start::After(end)
             }
         };
         let mut reading = Reading::begin(ring, start)?;
         match scan(ring, &mut reading, &filter, end, &mut sink) {
             // A stream without an end of its own is ended by a signal.
-            Err(failure) if self.follow && failure.code == INTERRUPTED => Ok(Finding::Good),
+            Err(failure) if self.follow && failure.code == INTERRUPTED => Ok(found),
             Err(failure) => Err(failure),
-            Ok(()) if self.follow => follow(ring, &mut reading, &filter, &mut sink),
-            Ok(()) => Ok(Finding::Good),
+            Ok(scanned) if self.follow => {
+                follow(ring, &mut reading, &filter, &mut sink).map(|followed| found.max(scanned).max(followed))
+            }
+            Ok(scanned) => Ok(found.max(scanned)),
         }
     }
 
-    /// Prints the last messages that match, among those that the ring holds.
-    fn print_last(&self, ring: &RingRegion, filter: &Filter, end: u64, sink: &mut Sink) -> Result<(), Failure> {
+    /// Prints the last messages that match, among those that the ring holds, after what of it cannot be read.
+    fn print_last(&self, ring: &RingRegion, filter: &Filter, end: u64, sink: &mut Sink) -> Outcome {
         let mut last: VecDeque<(u64, u64, Vec<u64>)> = VecDeque::new();
-        let Reading { mut tap, mut carried } = Reading::begin(ring, Start::Oldest)?;
-        let mut batch = Batch::default();
-        while tap.next_sequence() <= end && !stop_requested() && tap.read(&mut batch) != Read::Nothing {
-            for (sequence, words) in batch.messages().filter(|(sequence, _)| *sequence <= end) {
-                let stamp_ns = carried.next(ring.id.kind, words);
-                if filter.matches(ring.id, words) {
-                    last.push_back((sequence, stamp_ns, words.to_vec()));
+        let (mut reading, mut batch) = (Reading::begin(ring, Start::Oldest)?, Batch::default());
+        let mut found = Finding::Good;
+        while !reading.is_at(end) && !stop_requested() {
+            match reading.read(ring, end, &mut batch) {
+                Read::Messages(_) => {
+                    for (sequence, words) in batch.messages().filter(|(sequence, _)| *sequence <= end) {
+                        let stamp_ns = reading.carry(ring.id.kind, words);
+                        if filter.matches(ring.id, words) {
+                            last.push_back((sequence, stamp_ns, words.to_vec()));
+                        }
+                    }
                 }
+                Read::Damaged(sequence, missed) => {
+                    reading.write_missing(ring.id, sequence, What::Damaged(missed), sink)?;
+                    found = Finding::Negative;
+                }
+                Read::Lapped(..) => {}
+                Read::Nothing => break,
             }
             while last.len() as u64 > self.count {
                 last.pop_front();
             }
         }
         let event = |(sequence, stamp_ns, words): &(u64, u64, Vec<u64>)| {
-            sink.write(&Event { ring: ring.id, sequence: *sequence, stamp_ns: *stamp_ns, what: What::Message(words) })
+            let (sequence, stamp_ns) = (*sequence, *stamp_ns);
+            sink.write(&Event { ring: ring.id, sequence, stamp_ns, what: What::Message(words) })
         };
-        last.iter().try_for_each(event)
+        last.iter().try_for_each(event)?;
+        Ok(found)
     }
-}
-
-/// Where a command stands in a ring, and the stamp that it carries on to a message without one.
-#[derive(Debug)]
-pub struct Reading {
-    tap: Tap,
-    carried: Carried,
-}
-
-impl Reading {
-    /// Begins there.
-    ///
-    /// # Errors
-    /// When the region is no ring of its slots.
-    pub fn begin(ring: &RingRegion, start: Start) -> Result<Self, Failure> {
-        let tap = ring.attach(start)?;
-        let carried = stamps::carried(ring, tap.next_sequence());
-        Ok(Self { tap, carried })
-    }
-
-    /// Writes the messages of a batch that match, up to the sequence `end`.
-    fn write(
-        &mut self,
-        ring: RingId,
-        batch: &Batch,
-        end: u64,
-        filter: &Filter,
-        sink: &mut Sink,
-    ) -> Result<(), Failure> {
-        for (sequence, words) in batch.messages().filter(|(sequence, _)| *sequence <= end) {
-            let stamp_ns = self.carried.next(ring.kind, words);
-            if filter.matches(ring, words) {
-                sink.write(&Event { ring, sequence, stamp_ns, what: What::Message(words) })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes that messages from a sequence on were overwritten: then, as far as is known, it is as late as the last one read.
-    fn write_lap(&self, ring: RingId, sequence: u64, missed: u64, sink: &mut Sink) -> Result<(), Failure> {
-        let stamp_ns = self.carried.stamp_ns;
-        sink.write(&Event { ring, sequence, stamp_ns, what: What::Lapped(missed) })
-    }
-}
-
-/// Writes what the ring holds, up to the sequence `end`; laps too.
-///
-/// # Errors
-/// When the sink cannot be written, or a signal ended it before `end`.
-pub fn scan(
-    ring: &RingRegion,
-    reading: &mut Reading,
-    filter: &Filter,
-    end: u64,
-    sink: &mut Sink,
-) -> Result<(), Failure> {
-    let mut batch = Batch::default();
-    while reading.tap.next_sequence() <= end {
-        if stop_requested() {
-            return Err(sink.interrupted());
-        }
-        match reading.tap.read(&mut batch) {
-            Read::Messages(_) => reading.write(ring.id, &batch, end, filter, sink)?,
-            Read::Lapped(sequence, missed) => reading.write_lap(ring.id, sequence, missed, sink)?,
-            Read::Nothing => break,
-        }
-    }
-    // A last batch may reach beyond: those messages are the follower's.
-    if reading.tap.next_sequence() > end + 1 {
-        reading.tap.seek(end);
-    }
-    Ok(())
 }
 
 /// Goes on as messages come, until it is told to stop.
 fn follow(ring: &RingRegion, reading: &mut Reading, filter: &Filter, sink: &mut Sink) -> Outcome {
     let (mut batch, mut burst) = (Batch::default(), 0);
     while !stop_requested() {
-        match reading.tap.read(&mut batch) {
+        // What is not there yet is no damage: the end that is sure to be published is that of the scan.
+        match reading.read(ring, 0, &mut batch) {
             Read::Messages(count) => {
                 reading.write(ring.id, &batch, u64::MAX, filter, sink)?;
                 burst += count;
             }
             Read::Lapped(sequence, _) => {
-                let tap = &mut reading.tap;
-                tap.seek(ring.published().saturating_sub(BATCH as u64).max(tap.next_sequence() - 1));
-                let missed = tap.next_sequence() - sequence;
-                reading.write_lap(ring.id, sequence, missed, sink)?;
+                reading.skip_to(ring.published().saturating_sub(BATCH as u64));
+                let missed = reading.next_sequence() - sequence;
+                reading.write_missing(ring.id, sequence, What::Lapped(missed), sink)?;
                 burst = BURST;
             }
-            Read::Nothing => burst = BURST,
+            Read::Damaged(..) | Read::Nothing => burst = BURST,
         }
         if burst >= BURST {
             burst = 0;

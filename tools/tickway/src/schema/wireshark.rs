@@ -23,7 +23,7 @@ local tickway = Proto("tickway", "Tickway")
 local f = {}
 f.version = ProtoField.uint8("tickway.version", "Version")
 f.record = ProtoField.uint8("tickway.record", "Record", base.DEC,
-  { [1] = "message", [2] = "lapped", [3] = "gap", [4] = "end" })
+  { [1] = "message", [2] = "lapped", [3] = "gap", [4] = "end", [5] = "damaged" })
 f.ring = ProtoField.uint32("tickway.ring", "Ring", base.HEX)
 f.ring_name = ProtoField.string("tickway.ring_name", "Ring name")
 f.sequence = ProtoField.uint64("tickway.sequence", "Sequence")
@@ -229,7 +229,7 @@ function tickway.dissector(buffer, pinfo, root)
   local record = buffer(1, 1):uint()
   if record ~= 1 then
     tree:add_le(f.missed, buffer(16, 8))
-    local what = ({ [2] = "lapped ", [3] = "gap ", [4] = "end " })[record] or "unknown record "
+    local what = ({ [2] = "lapped ", [3] = "gap ", [4] = "end ", [5] = "damaged " })[record] or "unknown record "
     pinfo.cols.info = name .. ": " .. what .. tostring(buffer(16, 8):le_uint64())
     return buffer:len()
   end
