@@ -96,6 +96,14 @@ fn grep_finds_by_sequence_time_and_content() {
     assert_eq!(unknown.code, 2);
     assert!(unknown.line().contains("\"wire\"") && unknown.line().contains("market_data.0"), "{unknown:?}");
     assert_eq!(on_capture(&["grep", "--from", "soon"]).code, 2);
+    for (bounds, said) in [
+        (["--from", "10", "--to", "5"], "--from 10 is after --to 5"),
+        (["--from", "10ns", "--to", "5ns"], "--from 10ns is after --to 5ns"),
+        (["--from", "1763700000000000000", "--to", "1763700000000000009"], "1763700000000000000ns"),
+    ] {
+        let run = on_capture(&[&["grep"], &bounds[..]].concat());
+        assert!(run.code == 2 && run.line().contains(said), "{run:?}");
+    }
     assert_eq!(tickway(&["capture", "ls", "--dir", "no-such-directory"]).code, 66);
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Opened, Source, failure, report};
 use crate::export::{Event, Format, Sink, What};
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, USAGE};
 use crate::query::Filter;
 use clap::Args;
 use recorder::capture::index::EXTENSION;
@@ -59,6 +59,10 @@ pub struct ExportArguments {
     out: PathBuf,
 }
 
+/// No ring comes to so many messages; as a stamp, it is eleven days after 1970.
+const SEQUENCE_END: u64 = 1_000_000_000_000_000;
+const WRITE_ONE: &str = "write a sequence, such as 1700, or a stamp, such as 1763700000000000000ns";
+
 /// An end of a range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Bound {
@@ -74,7 +78,13 @@ impl std::str::FromStr for Bound {
             Some(stamp) => stamp.trim().parse().map(Self::Stamp),
             None => text.parse().map(Self::Sequence),
         };
-        read.map_err(|_| "write a sequence, such as 1700, or a stamp, such as 1763700000000000000ns".to_owned())
+        match read {
+            // A sequence would need years of a million messages per second.
+            Ok(Self::Sequence(sequence)) if sequence >= SEQUENCE_END => {
+                Err(format!("{sequence} is greater than any sequence; a stamp ends in ns: {sequence}ns"))
+            }
+            read => read.map_err(|_| WRITE_ONE.to_owned()),
+        }
     }
 }
 
@@ -87,7 +97,7 @@ impl Conditions {
             selection.rings.push(*found.ok_or_else(|| {
                 let names: Vec<String> = known.iter().map(|ring| ring.name()).collect();
                 let cure = format!("the rings are: {}", names.join(", "));
-                Failure::new(2, format!("the capture has no ring {name:?}"), cure)
+                Failure::new(USAGE, format!("the capture has no ring {name:?}"), cure)
             })?);
         }
         match self.from {
@@ -99,6 +109,12 @@ impl Conditions {
             Some(Bound::Sequence(to)) => selection.sequences = *selection.sequences.start()..=to,
             Some(Bound::Stamp(to)) => selection.times = *selection.times.start()..=to,
             None => {}
+        }
+        for (range, unit) in [(&selection.sequences, ""), (&selection.times, "ns")] {
+            if range.is_empty() {
+                let what = format!("--from {}{unit} is after --to {}{unit}", range.start(), range.end());
+                return Err(Failure::new(USAGE, what, "nothing is between: change one for the other"));
+            }
         }
         Ok(selection)
     }
