@@ -110,6 +110,7 @@ fn grep_finds_by_sequence_time_and_content() {
 #[test]
 fn a_line_of_a_search_names_ring_and_time() {
     let text = on_capture(&["grep", "--from", "2999", "--to", "3012"]).out;
+    // A gap takes the stamp before it, and at a file's begin the file's.
     let begins = ["market_data.0 2999 2999000ns top_of_book ", "market_data.0 3001 600ns gap 10: "];
     begins.into_iter().for_each(|begin| assert!(text.lines().any(|line| line.starts_with(begin)), "{begin}: {text}"));
     let line = lines(&on_capture(&["grep", "--json", "--where", "kind=Arm"])).pop().unwrap();

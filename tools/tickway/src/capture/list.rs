@@ -8,6 +8,7 @@ use recorder::capture::CaptureError;
 use recorder::capture::index::Entry;
 use recorder::capture::query::{FoundWhat, IndexedFile, Origin, Selection, search_past_damage};
 use recorder::capture::reader::Boot;
+use runtime::signal::stop_requested;
 use serde_json::{Value, json};
 use shm_layout::topology::RingId;
 use std::collections::BTreeMap;
@@ -183,9 +184,13 @@ fn gaps(files: &[IndexedFile]) -> Result<(Vec<Value>, Vec<CaptureError>), Failur
         if let FoundWhat::Gap(missed) = found.what {
             gaps.push(json!({ "ring": found.ring.name(), "first_sequence": found.sequence, "missed": missed }));
         }
-        ControlFlow::Continue(())
+        if stop_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
     .map_err(failure)?;
+    if stop_requested() {
+        let what = format!("after {}", output::count(gaps.len() as u64, "gap"));
+        return Err(Failure::interrupted(what, "without --gaps the index alone is read"));
+    }
     Ok((gaps, damaged))
 }
 

@@ -6,7 +6,7 @@
 
 use crate::failure::{Failure, Finding, Outcome};
 use crate::output::{self, or_dash};
-use crate::place::{Place, Which};
+use crate::place::{Ending, Place, Which};
 use crate::regions::{Regions, RingRegion};
 use crate::ring::readers::{Reader, depth, readers};
 use crate::ring::stamps;
@@ -31,7 +31,7 @@ pub struct Arguments {
     /// Milliseconds over which rates and high-water marks are measured
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     interval_ms: u64,
-    /// Show it again and again, the high-water marks since the beginning
+    /// Show it again and again until the instance ends, the high-water marks since the beginning
     #[arg(short, long)]
     follow: bool,
     /// Print one JSON object (per interval)
@@ -62,7 +62,7 @@ impl Arguments {
             Some(name) => vec![regions.ring(Some(name))?],
             None => regions.rings.iter().collect(),
         };
-        let mut marks = Marks::new();
+        let (mut marks, mut ending) = (Marks::new(), Ending::of(Some(&place)));
         loop {
             let live = place.is_live();
             let before: Vec<u64> = rings.iter().map(|ring| ring.published()).collect();
@@ -83,6 +83,10 @@ impl Arguments {
             }
             // With --follow a signal is the end that was asked for.
             if !self.follow || stop_requested() {
+                return Ok(Finding::Good);
+            }
+            if ending.has_come() {
+                eprintln!("tickway: the instance has ended");
                 return Ok(Finding::Good);
             }
         }

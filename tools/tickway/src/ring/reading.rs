@@ -75,6 +75,9 @@ impl Reading {
     }
 
     /// Writes the messages of a batch that match, up to the sequence `end`.
+    ///
+    /// # Errors
+    /// When the sink cannot be written.
     pub fn write(
         &mut self,
         ring: RingId,

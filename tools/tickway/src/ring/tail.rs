@@ -5,10 +5,11 @@
 
 use crate::export::{Event, Sink, What};
 use crate::failure::{Finding, INTERRUPTED, Outcome};
+use crate::place::Ending;
 use crate::query::Filter;
 use crate::regions::{BATCH, Batch, Read, RingRegion};
 use crate::ring::reading::{Reading, scan};
-use crate::ring::source::Source;
+use crate::ring::source::{Opened, Source};
 use clap::Args;
 use runtime::signal::stop_requested;
 use shm_layout::ring::Start;
@@ -38,7 +39,7 @@ pub struct Arguments {
     /// Only messages of which this holds: instrument=, kind=, cl_ord_id=, strategy=, side=; may be given more than once
     #[arg(long = "where", value_name = "KEY=VALUE")]
     conditions: Vec<String>,
-    /// Go on as messages come
+    /// Go on as messages come, until the instance ends
     #[arg(short, long)]
     follow: bool,
     /// Print one JSON object per message
@@ -55,7 +56,16 @@ impl Arguments {
         let opened = self.source.open()?;
         let host = opened.host();
         let filter = Filter::parse(&self.conditions, host.as_ref())?;
-        let (ring, mut sink) = (&opened.ring, Sink::stream(self.json).with_symbols(host));
+        let mut sink = Sink::stream(self.json).with_symbols(host);
+        match self.print(&opened, &filter, &mut sink) {
+            // A stream without an end of its own is ended by a signal.
+            Err(failure) if self.follow && failure.code == INTERRUPTED => Ok(Finding::Good),
+            outcome => outcome,
+        }
+    }
+
+    fn print(&self, opened: &Opened, filter: &Filter, sink: &mut Sink) -> Outcome {
+        let ring = &opened.ring;
         // Without --follow: what was there when the command began, however fast the writer is.
         let end = ring.published();
         let mut found = Finding::Good;
@@ -64,20 +74,16 @@ impl Arguments {
             (None, true) => Start::Oldest,
             (None, false) if filter.is_empty() => Start::After(end.saturating_sub(self.count)),
             (None, false) => {
-                found = self.print_last(ring, &filter, end, &mut sink)?;
+                found = self.print_last(ring, filter, end, sink)?;
                 Start::After(end)
             }
         };
         let mut reading = Reading::begin(ring, start)?;
-        match scan(ring, &mut reading, &filter, end, &mut sink) {
-            // A stream without an end of its own is ended by a signal.
-            Err(failure) if self.follow && failure.code == INTERRUPTED => Ok(found),
-            Err(failure) => Err(failure),
-            Ok(scanned) if self.follow => {
-                follow(ring, &mut reading, &filter, &mut sink).map(|followed| found.max(scanned).max(followed))
-            }
-            Ok(scanned) => Ok(found.max(scanned)),
+        found = found.max(scan(ring, &mut reading, filter, end, sink)?);
+        if self.follow {
+            found = found.max(follow(opened, &mut reading, filter, sink)?);
         }
+        Ok(found)
     }
 
     /// Prints the last messages that match, among those that the ring holds, after what of it cannot be read.
@@ -85,7 +91,10 @@ impl Arguments {
         let mut last: VecDeque<(u64, u64, Vec<u64>)> = VecDeque::new();
         let (mut reading, mut batch) = (Reading::begin(ring, Start::Oldest)?, Batch::default());
         let mut found = Finding::Good;
-        while !reading.is_at(end) && !stop_requested() {
+        while !reading.is_at(end) {
+            if stop_requested() {
+                return Err(sink.interrupted());
+            }
             match reading.read(ring, end, &mut batch) {
                 Read::Messages(_) => {
                     for (sequence, words) in batch.messages().filter(|(sequence, _)| *sequence <= end) {
@@ -115,12 +124,14 @@ impl Arguments {
     }
 }
 
-/// Goes on as messages come, until it is told to stop.
-fn follow(ring: &RingRegion, reading: &mut Reading, filter: &Filter, sink: &mut Sink) -> Outcome {
-    let (mut batch, mut burst) = (Batch::default(), 0);
+/// Goes on as messages come, until it is told to stop or the instance, which lived, has ended.
+fn follow(opened: &Opened, reading: &mut Reading, filter: &Filter, sink: &mut Sink) -> Outcome {
+    let (ring, mut ending) = (&opened.ring, Ending::of(opened.place.as_ref()));
+    let (mut batch, mut burst, mut has_ended, mut found) = (Batch::default(), 0, false, Finding::Good);
+    // The last sequence that is sure to have been published before a look: what is not there then is damage.
+    let mut sure = 0;
     while !stop_requested() {
-        // What is not there yet is no damage: the end that is sure to be published is that of the scan.
-        match reading.read(ring, 0, &mut batch) {
+        match reading.read(ring, sure, &mut batch) {
             Read::Messages(count) => {
                 reading.write(ring.id, &batch, u64::MAX, filter, sink)?;
                 burst += count;
@@ -131,12 +142,27 @@ fn follow(ring: &RingRegion, reading: &mut Reading, filter: &Filter, sink: &mut 
                 reading.write_missing(ring.id, sequence, What::Lapped(missed), sink)?;
                 burst = BURST;
             }
-            Read::Damaged(..) | Read::Nothing => burst = BURST,
+            // What was published before the end was seen has been read now.
+            Read::Nothing if has_ended => {
+                eprintln!("tickway: the instance has ended");
+                break;
+            }
+            Read::Damaged(sequence, missed) => {
+                reading.write_missing(ring.id, sequence, What::Damaged(missed), sink)?;
+                found = Finding::Negative;
+            }
+            Read::Nothing => {
+                // A writer that is a ring ahead has overwritten what is looked for: where that is not so, the word is false.
+                let published = ring.published();
+                sure = if published < reading.next_sequence() + ring.slots as u64 { published } else { 0 };
+                burst = BURST;
+            }
         }
         if burst >= BURST {
             burst = 0;
             std::thread::sleep(NAP);
+            has_ended = has_ended || ending.has_come();
         }
     }
-    Ok(Finding::Good)
+    Ok(found)
 }
