@@ -24,11 +24,11 @@ pub const IO_ERROR: u8 = 74;
 pub const NO_PERMISSION: u8 = 77;
 /// EX_CONFIG: the host file is not sound.
 pub const CONFIG: u8 = 78;
-/// Ended by SIGINT, as a shell says it: 128 + 2.
+/// Ended by SIGINT or SIGTERM before its work was done, as a shell says it: 128 + 2.
 pub const INTERRUPTED: u8 = 130;
 
 /// What a command found: exit code 0 or 1.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Finding {
     /// All is as it should be.
     Good,
@@ -65,6 +65,12 @@ impl Failure {
             _ => (IO_ERROR, "see the log of the kernel"),
         };
         Self::new(code, format!("{}: cannot {action}: {error}", path.display()), cure)
+    }
+
+    /// A command with an end that a signal ended before: what it told is not all.
+    #[must_use]
+    pub fn interrupted(what: impl fmt::Display, cure: impl fmt::Display) -> Self {
+        Self::new(INTERRUPTED, format!("interrupted {what}"), cure)
     }
 
     /// The reader of standard output went away: not worth a word.

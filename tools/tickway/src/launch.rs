@@ -62,7 +62,7 @@ pub fn unmake(instance: &Instance) {
 /// The instance as it now is.
 #[must_use]
 pub fn place_of(instance: &Instance) -> Place {
-    Place { instance: instance.clone(), page: control_page::open(instance, Duration::ZERO).ok() }
+    Place { instance: instance.clone(), page: control_page::open(instance, Duration::ZERO).ok(), is_own: true }
 }
 
 /// Waits until every process of the instance runs, and says on standard error what it waits for.

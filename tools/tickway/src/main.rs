@@ -38,7 +38,7 @@ use std::process::ExitCode;
 /// The operator's command of Tickway
 ///
 /// Exit codes: 0 = as it should be, 1 = the command found something wrong, 2 = usage, above 63 = it could not do its work
-/// (sysexits). Listings print one JSON object with --json, streams one per line.
+/// (sysexits), 130 = a signal ended it before its work was done; --follow is ended by one and exits with 0. Listings print one JSON object with --json, streams one per line.
 #[derive(Parser, Debug)]
 #[command(name = "tickway", version, max_term_width = 120)]
 struct Cli {

@@ -3,10 +3,11 @@
 //! A tool goes by the files alone: each region's header says what it is. It never registers as a reader and never stores.
 
 use crate::failure::{DATA_ERROR, Failure, UNAVAILABLE, USAGE};
-use recorder::capture::stamp;
+use runtime::RuntimeError;
 use runtime::mmap::{Access, map_region};
 use runtime::ports::wiring;
-use shm_layout::region::{RegionHeader, RegionKind};
+use shm_layout::region::{RegionError, RegionHeader, RegionKind};
+use shm_layout::ring::sync::SharedWords;
 use shm_layout::ring::{RingReader, Start};
 use shm_layout::status::StatusReader;
 use shm_layout::topology::{Counts, RingId};
@@ -40,6 +41,15 @@ pub struct StatusRegion {
     pub status: StatusReader,
 }
 
+/// A region's file that cannot be read.
+#[derive(Clone, Debug)]
+pub struct Damaged {
+    /// The file.
+    pub path: PathBuf,
+    /// Why, in a line that names it.
+    pub message: String,
+}
+
 /// What a directory of regions holds.
 #[derive(Clone, Debug, Default)]
 pub struct Regions {
@@ -47,8 +57,8 @@ pub struct Regions {
     pub rings: Vec<RingRegion>,
     /// Status regions, in order of role and index.
     pub processes: Vec<StatusRegion>,
-    /// Files that cannot be read, one line each.
-    pub faults: Vec<String>,
+    /// Files that cannot be read.
+    pub faults: Vec<Damaged>,
     /// Bytes of all region files.
     pub bytes: u64,
 }
@@ -88,7 +98,7 @@ impl Regions {
                 regions.bytes += std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
             }
             if is_region && let Err(fault) = regions.add(&path) {
-                regions.faults.push(fault.message);
+                regions.faults.push(Damaged { path: path.clone(), message: fault.message });
             }
         }
         regions.rings.sort_by_key(|ring| ring.id);
@@ -114,7 +124,7 @@ impl Regions {
                 let body = header.body();
                 if body.len() != shm_layout::status::STATUS_WORDS {
                     let what = format!("{}: {} words are no status region", path.display(), body.len());
-                    return Err(Failure::new(DATA_ERROR, what, "start the instance again with one build"));
+                    return Err(Failure::new(DATA_ERROR, what, OTHER_BUILD));
                 }
                 let status = StatusReader::new(&body);
                 self.processes.push(StatusRegion { role: spec.writer, index: spec.index, status });
@@ -133,17 +143,29 @@ impl Regions {
             return Err(Failure::new(USAGE, "name a ring", self.known()));
         };
         let name = name.strip_suffix(".ring").unwrap_or(name);
-        self.rings
-            .iter()
-            .find(|ring| ring.id.name() == name)
-            .ok_or_else(|| Failure::new(UNAVAILABLE, format!("there is no ring {name:?}"), self.known()))
+        if let Some(ring) = self.rings.iter().find(|ring| ring.id.name() == name) {
+            return Ok(ring);
+        }
+        // It is there, and damaged: another thing than a wrong name.
+        let is_named =
+            |fault: &&Damaged| fault.path.file_name().is_some_and(|file| file == format!("{name}.ring").as_str());
+        if let Some(fault) = self.faults.iter().find(is_named) {
+            return Err(Failure { code: DATA_ERROR, message: fault.message.clone() });
+        }
+        Err(Failure::new(UNAVAILABLE, format!("there is no ring {name:?}"), self.known()))
+    }
+
+    /// The files that cannot be read, a line each.
+    #[must_use]
+    pub fn fault_lines(&self) -> Vec<&str> {
+        self.faults.iter().map(|fault| fault.message.as_str()).collect()
     }
 
     /// The rings that may be named.
     fn known(&self) -> String {
         let names: Vec<String> = self.rings.iter().map(|ring| ring.id.name()).collect();
         if names.is_empty() && !self.faults.is_empty() {
-            self.faults.join("; ")
+            self.fault_lines().join("; ")
         } else if names.is_empty() {
             "the instance has none: it has ended and its regions are gone; `tickway capture ls` shows what was recorded"
                 .to_owned()
@@ -178,14 +200,45 @@ impl Regions {
     }
 }
 
+/// What to do about a region of another build.
+const OTHER_BUILD: &str = "read it with the build that wrote it";
+
 /// Maps a region and reads its header.
 ///
 /// # Errors
-/// Names the file.
+/// Names the file. A tool may have been given any file, so that it never advises to stop or remove anything, as the same
+/// refusal does to a process of an instance.
 pub fn header(path: &Path) -> Result<RegionHeader, Failure> {
-    let mapped = map_region(path, Access::ReadOnly, None)?;
-    RegionHeader::read(&mapped.words)
-        .map_err(|error| Failure { code: DATA_ERROR, message: format!("{}: {error}", path.display()) })
+    RegionHeader::read(&map(path)?).map_err(|error| {
+        let cure = match error {
+            RegionError::Magic => "name a region's file, such as market_data.0.ring",
+            RegionError::Short(..) => "it was cut: name a whole copy",
+            _ => OTHER_BUILD,
+        };
+        Failure::new(DATA_ERROR, format!("{}: {}", path.display(), without_advice(&error)), cure)
+    })
+}
+
+/// Maps a file that is to be a region's.
+///
+/// # Errors
+/// As [`header`].
+pub fn map(path: &Path) -> Result<SharedWords, Failure> {
+    match map_region(path, Access::ReadOnly, None) {
+        Ok(mapped) => Ok(mapped.words),
+        Err(RuntimeError::Refused { .. }) => {
+            let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+            let what = format!("{}: {bytes} bytes are no region file, or a part of one", path.display());
+            Err(Failure::new(DATA_ERROR, what, "name a whole region's file, such as market_data.0.ring"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What is wrong with a region, without what a process of an instance would do about it.
+pub fn without_advice(error: &RegionError) -> String {
+    let text = error.to_string();
+    text.split_once("; ").map_or(text.clone(), |(what, _)| what.to_owned())
 }
 
 /// A reader of either width.
@@ -225,6 +278,8 @@ pub enum Read {
     Messages(usize),
     /// This many messages from the sequence on were overwritten before they were read.
     Lapped(u64, u64),
+    /// This many messages from the sequence on were published and are not in their slots.
+    Damaged(u64, u64),
     /// Nothing new.
     Nothing,
 }
@@ -253,7 +308,7 @@ impl RingRegion {
     pub fn attach(&self, start: Start) -> Result<Tap, Failure> {
         let refused = |error| {
             let what = format!("{}: {error}", self.path.display());
-            Failure::new(DATA_ERROR, what, "start the instance again")
+            Failure::new(DATA_ERROR, what, OTHER_BUILD)
         };
         let body = self.header.body();
         let reader = if self.id.kind.slot_bytes() == 64 {
@@ -268,16 +323,6 @@ impl RingRegion {
     #[must_use]
     pub fn published(&self) -> u64 {
         self.attach(Start::Latest).map_or(0, |tap| tap.next_sequence() - 1)
-    }
-
-    /// The stamp of a message, in nanoseconds; `None` when the ring no longer holds it or it carries none.
-    #[must_use]
-    pub fn stamp_of(&self, sequence: u64) -> Option<u64> {
-        let mut tap = self.attach(Start::After(sequence.checked_sub(1)?)).ok()?;
-        let mut batch = Batch::default();
-        let Read::Messages(1) = tap.read_up_to(1, &mut batch) else { return None };
-        let (_, words) = batch.messages().next()?;
-        Some(stamp::own(self.id.kind, words)).filter(|stamp| *stamp != 0)
     }
 }
 
@@ -301,21 +346,17 @@ impl Tap {
 
     /// Reads what there is, at most [`BATCH`] messages.
     pub fn read(&mut self, batch: &mut Batch) -> Read {
-        self.read_up_to(BATCH, batch)
-    }
-
-    fn read_up_to(&mut self, most: usize, batch: &mut Batch) -> Read {
         match &mut self.reader {
-            Reader::Narrow(reader) => read_batch(reader, most, batch),
-            Reader::Wide(reader) => read_batch(reader, most, batch),
+            Reader::Narrow(reader) => read_batch(reader, batch),
+            Reader::Wide(reader) => read_batch(reader, batch),
         }
     }
 }
 
-fn read_batch<const W: usize>(reader: &mut RingReader<W>, most: usize, batch: &mut Batch) -> Read {
+fn read_batch<const W: usize>(reader: &mut RingReader<W>, batch: &mut Batch) -> Read {
     let first = reader.next_sequence();
     (batch.first_sequence, batch.words_each) = (first, W);
-    batch.words.resize(most * W, 0);
+    batch.words.resize(BATCH * W, 0);
     let (payloads, _) = batch.words.as_chunks_mut::<W>();
     let read = reader.read_batch(payloads);
     batch.words.truncate(read.unwrap_or(0) * W);

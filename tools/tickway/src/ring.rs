@@ -6,14 +6,20 @@ mod grep;
 mod lag;
 mod list;
 mod readers;
+mod reading;
 mod source;
+mod stamps;
 mod tail;
 mod verify;
 
 use crate::failure::Outcome;
 use clap::Subcommand;
+use runtime::signal::stop_requested;
+use std::time::Duration;
 
 /// Rings
+///
+/// Exit code 1: something cannot be read that was published. It is told, and what lies before and behind it is read.
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// List every ring: published, readers, lag, laps
@@ -21,6 +27,9 @@ pub enum Command {
     /// Show one ring: its readers, the kinds of message it holds, its rate
     Stat(list::StatArguments),
     /// Show how far each reader is behind, in messages and in microseconds
+    ///
+    /// us is the age of the oldest message not read; where that carries no stamp, of the nearest one that does. high water is
+    /// the greatest lag seen, at one look each millisecond.
     Lag(lag::Arguments),
     /// Print the messages of a ring
     Tail(tail::Arguments),
@@ -33,6 +42,9 @@ pub enum Command {
     /// Exit code 1: something was found, each with its slot and offset.
     Verify(verify::Arguments),
     /// Write what a ring holds now as NDJSON, CSV or pcapng
+    ///
+    /// stamp_ns and a packet's time are the message's own receive_ns (on control and step now_ns); where that is 0 or missing,
+    /// the time of the last message before it that has one, and before the first such message that one's.
     Export(export::Arguments),
 }
 
@@ -42,7 +54,8 @@ impl Command {
     /// # Errors
     /// When there is no such instance or ring.
     pub fn run(&self) -> Outcome {
-        // Ctrl-C ends a stream in order: nothing is half written, exit code 0.
+        // Ctrl-C ends in order: nothing is half written. A stream that goes on for ever (--follow) ends with exit code 0,
+        // whatever has an end of its own with 130.
         runtime::signal::install(runtime::signal::HangUp::Stops)?;
         match self {
             Self::Ls(arguments) => arguments.run(),
@@ -55,4 +68,18 @@ impl Command {
             Self::Export(arguments) => arguments.run(),
         }
     }
+}
+
+/// Longest sleep before a signal is seen.
+const SLEEP_MAX: Duration = Duration::from_millis(10);
+
+/// Waits; false when a signal ended it before.
+fn wait(duration: Duration) -> bool {
+    let mut left = duration;
+    while !left.is_zero() && !stop_requested() {
+        let step = left.min(SLEEP_MAX);
+        std::thread::sleep(step);
+        left -= step;
+    }
+    !stop_requested()
 }

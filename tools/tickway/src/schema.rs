@@ -1,7 +1,9 @@
 //! The one description of every message: its fields with offset, type, unit and meaning.
 //!
-//! `schema ls|show|decode`, the columns of CSV and the Wireshark dissector all come from these tables. A test holds them
-//! against the Rust structs and against the README of `shm-layout`. It never decodes for a process: only for eyes.
+//! `schema ls|show|decode`, NDJSON, text, the columns of CSV and the Wireshark dissector all come from these tables, so that a
+//! field has one name and one value in all of them. Where the bytes of a struct's field mean another thing on each kind of
+//! message, each kind has a field of its own, named by what it means there. A test holds the tables against the Rust structs
+//! and against the README of `shm-layout`. It never decodes for a process: only for eyes.
 
 mod command;
 mod execution;
@@ -9,10 +11,11 @@ mod market_data;
 mod order;
 mod other;
 mod render;
+mod step;
 pub mod wireshark;
 
 pub use command::Command;
-pub use render::value;
+pub use render::{digits, value};
 
 use shm_layout::topology::RingKind;
 
@@ -23,6 +26,8 @@ pub struct Codes {
     pub name: &'static str,
     /// Every code with its name, in order of the codes.
     pub values: fn() -> Vec<(u64, &'static str)>,
+    /// The name of a code.
+    pub name_of: fn(u64) -> Option<&'static str>,
 }
 
 /// What the bytes of a field are. Integers are little-endian.
@@ -50,8 +55,14 @@ pub enum Repr {
     Hash,
     /// ASCII, padded with zeros or spaces.
     Ascii,
-    /// Bytes.
-    Bytes,
+    /// Role of a process by its folder's name, 0 = all.
+    Role,
+    /// 1 = true.
+    Bool,
+    /// One bit of a byte that fields share.
+    Bit(u8),
+    /// Bytes, of which the `u16` at this offset says how many are used.
+    Bytes(usize),
     /// Zero.
     Reserved,
 }
@@ -59,7 +70,7 @@ pub enum Repr {
 /// A field.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
-    /// Name, as in the Rust struct.
+    /// Name, as in the Rust struct, or by what the struct's field means on this kind.
     pub name: &'static str,
     /// Bytes from the payload's start.
     pub offset: usize,
@@ -92,6 +103,11 @@ impl MessageType {
         self.parts.iter().flat_map(|part| part.iter())
     }
 
+    /// Its fields without the reserved ones.
+    pub fn shown(&self) -> impl Iterator<Item = &'static Field> + use<> {
+        self.fields().filter(|field| !matches!(field.repr, Repr::Reserved))
+    }
+
     /// Bytes of its payload.
     #[must_use]
     pub const fn payload_bytes(&self) -> usize {
@@ -105,7 +121,7 @@ impl Field {
     pub fn type_name(&self) -> String {
         let letter = if matches!(self.repr, Repr::Signed | Repr::Price | Repr::Qty) { 'i' } else { 'u' };
         match (self.repr, self.bytes) {
-            (Repr::Bytes, bytes) => format!("[u8; {bytes}]"),
+            (Repr::Bytes(_), bytes) => format!("[u8; {bytes}]"),
             (_, bytes @ (1 | 2 | 4 | 8)) => format!("{letter}{}", bytes * 8),
             (_, bytes) if bytes % 8 == 0 => format!("[{letter}64; {}]", bytes / 8),
             (_, bytes) => format!("[u8; {bytes}]"),
@@ -127,7 +143,10 @@ impl Field {
             Repr::Ascii => "ASCII".to_owned(),
             Repr::Reserved => "zero".to_owned(),
             Repr::Unsigned if self.name.ends_with("_ns") => "ns".to_owned(),
-            Repr::Bytes => "bytes".to_owned(),
+            Repr::Bytes(_) => "bytes".to_owned(),
+            Repr::Role => "Role, 0 = all".to_owned(),
+            Repr::Bool => "1 = true".to_owned(),
+            Repr::Bit(bit) => format!("bit {bit}"),
             Repr::Unsigned | Repr::Signed => String::new(),
         }
     }
@@ -135,7 +154,7 @@ impl Field {
 
 /// Every message type, in order of ring and kind.
 pub fn types() -> impl Iterator<Item = &'static MessageType> {
-    market_data::TYPES.iter().chain(order::TYPES).chain(execution::TYPES).chain(other::TYPES)
+    market_data::TYPES.iter().chain(order::TYPES).chain(execution::TYPES).chain(step::TYPES).chain(other::TYPES)
 }
 
 /// The types of a kind of ring.
@@ -168,6 +187,7 @@ macro_rules! codes {
         pub(super) static $constant: $crate::schema::Codes = $crate::schema::Codes {
             name: stringify!($table),
             values: || $table::ALL.iter().map(|code| (*code as u64, code.name())).collect(),
+            name_of: |number| $table::ALL.iter().find(|code| **code as u64 == number).map(|code| code.name()),
         };
     )+};
 }

@@ -67,7 +67,7 @@ impl Arguments {
                 .filter(|row| page.is_some_and(|page| page.armed_by_operator(row.index)))
                 .map(|row| row.index).collect::<Vec<_>>(),
             "processes": rows.iter().map(row).collect::<Vec<_>>(),
-            "faults": regions.faults,
+            "faults": regions.fault_lines(),
         })
     }
 
@@ -81,7 +81,7 @@ impl Arguments {
             table.add_row(row.cells());
         }
         output::print_table(&table)?;
-        for fault in &regions.faults {
+        for fault in regions.fault_lines() {
             output::line(fault)?;
         }
         if self.counters {

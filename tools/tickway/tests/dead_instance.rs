@@ -44,6 +44,8 @@ fn rings_are_listed_with_what_their_readers_have_left() {
     let held = stat["kinds"]["new_order_single"].as_u64().unwrap();
     assert!(held > 0 && held <= SLOTS, "{stat}");
     assert_eq!(stat["messages_per_second"], 0);
+    let text = world.tickway(&["ring", "stat", "order_intent.0-0", "--interval-ms", "1"]).out;
+    assert!(["index=0", "laps=0", "lag=10"].iter().all(|word| text.contains(word)), "{text}");
 }
 
 #[test]
@@ -64,6 +66,8 @@ fn a_tail_begins_where_it_is_told_and_says_what_was_overwritten() {
     assert_eq!(missed + all.len() as u64 - 1, PUBLISHED, "every sequence once, read or missed");
     let text = world.tickway(&["ring", "tail", "order_intent.0-0", "-n", "1"]);
     assert!(text.out.starts_with("100 new_order_single "), "{text:?}");
+    let said = ["strategy_id=0", "instrument_id=0", "symbol=AAAA"];
+    assert!(said.iter().all(|word| text.out.contains(word)), "{text:?}");
     assert_eq!(world.tickway(&["ring", "tail", "control", "--json"]).out, "");
 }
 

@@ -125,6 +125,100 @@ fn lag_shows_how_far_each_reader_is() {
 }
 
 #[test]
+fn a_damaged_region_is_named_and_the_others_are_checked() {
+    let world = World::new();
+    let path = world.instance.regions().join("control.ring");
+    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(3).unwrap();
+    let run = world.tickway(&["ring", "verify", "--json"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    let found = run.json();
+    assert_eq!((&found["rings"], found["findings"].as_array().unwrap().len()), (&json!(11), 1), "{found}");
+    assert_eq!(found["findings"][0]["file"], json!(path), "{found}");
+    assert_eq!(found["messages"].as_u64(), Some(SLOTS), "the others' messages");
+    let tail = world.tickway(&["ring", "tail", "control"]);
+    assert_eq!(tail.code, 65, "{tail:?}");
+    assert!(tail.line().contains("control.ring") && !tail.line().contains("there is no ring"), "{tail:?}");
+}
+
+#[test]
+fn what_cannot_be_read_is_said_and_what_lies_behind_it_is_read() {
+    let (world, directory) = (World::new(), tempfile::tempdir().unwrap());
+    let path = copy(&world, &directory);
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    // The stamps of 70 and 71 are gone.
+    for sequence in [70, 71] {
+        file.write_all_at(&[0; 8], 384 + sequence % SLOTS * 128).unwrap();
+    }
+    let expected: Vec<u64> = (37..=70).chain(72..=100).collect();
+    let out = directory.path().join("out");
+    let out = out.to_str().unwrap();
+    let commands: [&[&str]; 4] = [
+        &["tail", "--oldest", "--json"],
+        &["grep", "--where", "instrument=0", "--json"],
+        &["tail", "-n", "100", "--where", "instrument=0", "--json"],
+        &["export", "--format", "ndjson", "--out", out],
+    ];
+    for command in commands {
+        let mut run = tickway(&[&["ring"], command, &["--file", &path]].concat());
+        assert_eq!(run.code, 1, "{run:?}");
+        if command[0] == "export" {
+            run.out = std::fs::read_to_string(out).unwrap();
+        }
+        let mut found = lines(&run);
+        found.sort_by_key(|line| line["sequence"].as_u64());
+        let sequences: Vec<u64> = found.iter().map(|line| line["sequence"].as_u64().unwrap()).collect();
+        assert_eq!(sequences, expected, "{command:?}");
+        let damaged = found.iter().find(|line| line["kind"] == "damaged").unwrap();
+        assert_eq!((&damaged["sequence"], &damaged["missed"]), (&json!(70), &json!(2)), "{damaged}");
+    }
+    let text = tickway(&["ring", "tail", "--oldest", "--file", &path]);
+    assert!(text.out.contains("70 and the next 1 cannot be read: skipped"), "{text:?}");
+    let stat = tickway(&["ring", "stat", "--file", &path, "--interval-ms", "1", "--json"]);
+    assert_eq!((stat.code, stat.json()["damaged"].clone()), (1, json!(2)));
+    assert_eq!(stat.json()["kinds"]["new_order_single"], json!(SLOTS - 2));
+}
+
+#[test]
+fn a_file_that_is_no_region_is_named_and_nothing_is_to_be_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("compare.py");
+    for text in ["print('no ring')", "x", &"sixteen letters,".repeat(40)] {
+        std::fs::write(&file, text).unwrap();
+        let name = file.to_str().unwrap();
+        let commands: [&[&str]; 4] = [&["ls"], &["tail"], &["export", "--format", "csv", "--out", "-"], &["verify"]];
+        for command in commands {
+            let run = tickway(&[&["ring"], command, &["--file", name]].concat());
+            let said = format!("{}{}", run.out, run.err);
+            assert!([1, 65].contains(&run.code) && said.contains(name), "{run:?}");
+            assert!(!said.contains("remove") && !said.contains("start"), "{run:?}");
+        }
+    }
+    assert_eq!(tickway(&["ring", "verify", "--file", "no-such.ring"]).code, 66);
+}
+
+#[test]
+fn a_lag_is_told_in_time_where_the_next_message_has_no_stamp() {
+    let world = World::new();
+    let path = world.instance.regions().join(format!("{RING}.ring"));
+    let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    let stamp = |sequence: u64, ns: u64| {
+        file.write_all_at(&ns.to_le_bytes(), 384 + sequence % SLOTS * 128 + 8 + 7 * 8).unwrap();
+    };
+    let lag_us = || {
+        let lag = world.tickway(&["ring", "lag", RING, "--interval-ms", "1", "--json"]).json();
+        let readers = lag["rings"][0]["readers"].as_array().unwrap().clone();
+        readers.iter().find(|reader| reader["role"] == "risk").unwrap()["lag_us"].clone()
+    };
+    assert_eq!(lag_us(), Value::Null, "no message has a stamp");
+    // Risk has read 90: 91 has no stamp, and of a dead instance the newest stamp is the last known of time.
+    stamp(80, 1_000_000);
+    assert_eq!(lag_us(), json!(0), "the one before");
+    stamp(95, 3_000_000);
+    stamp(100, 8_000_000);
+    assert_eq!(lag_us(), json!(5_000), "the next that has one");
+}
+
+#[test]
 fn every_format_holds_every_message() {
     let (world, directory) = (World::new(), tempfile::tempdir().unwrap());
     let out = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
@@ -145,6 +239,45 @@ fn every_format_holds_every_message() {
         }
     }
     assert_eq!(sequences, (PUBLISHED - SLOTS + 1..=PUBLISHED).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_message_without_a_stamp_is_told_the_time_of_its_neighbour() {
+    let (world, directory) = (World::new(), tempfile::tempdir().unwrap());
+    let path = copy(&world, &directory);
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    // receive_ns is the payload's word 7. Of 37 to 100 only 40 and 90 have one.
+    let stamp = |sequence: u64, ns: u64| {
+        file.write_all_at(&ns.to_le_bytes(), 384 + sequence % SLOTS * 128 + 8 + 7 * 8).unwrap();
+    };
+    stamp(40, 4_000);
+    stamp(90, 9_000);
+    let out = directory.path().join("out");
+    let run = tickway(&["ring", "export", "--file", &path, "--format", "csv", "--out", out.to_str().unwrap()]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let csv = std::fs::read_to_string(&out).unwrap();
+    for line in csv.lines().skip(1) {
+        let cells: Vec<u64> = line.split(',').skip(1).take(2).map(|cell| cell.parse().unwrap()).collect();
+        assert_eq!(cells[1], if cells[0] < 90 { 4_000 } else { 9_000 }, "{line}");
+    }
+    let tail = lines(&tickway(&["ring", "tail", "--file", &path, "-n", "5", "--json"]));
+    assert!(tail.len() == 5 && tail.iter().all(|line| line["stamp_ns"] == 9_000), "{tail:?}");
+    let lap = lines(&tickway(&["ring", "tail", "--file", &path, "--from", "1", "--json"]))[0].clone();
+    assert_eq!((&lap["kind"], &lap["stamp_ns"]), (&json!("lapped"), &json!(4_000)), "{lap}");
+}
+
+#[test]
+fn an_export_onto_its_own_ring_is_refused() {
+    let (world, directory) = (World::new(), tempfile::tempdir().unwrap());
+    let file = copy(&world, &directory);
+    let bytes = std::fs::read(&file).unwrap();
+    let run = tickway(&["ring", "export", "--file", &file, "--format", "csv", "--out", &file]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.line().contains("--out"), "{run:?}");
+    assert!(std::fs::read(&file).unwrap() == bytes, "every byte is as it was");
+    let other = world.instance.regions().join("control.ring");
+    let run = world.tickway(&["ring", "export", RING, "--format", "csv", "--out", other.to_str().unwrap()]);
+    assert_eq!(run.code, 2, "another ring of the instance: {run:?}");
 }
 
 #[test]
@@ -177,7 +310,7 @@ fn tshark_accepts_the_packets_and_the_dissector() {
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() && !errors.contains("Lua"), "{errors}");
     let last = lines(&world.tickway(&["ring", "tail", RING, "-n", "1", "--json"]))[0].clone();
-    let expected = format!("100\t{}\t10.5\tNewOrderSingle\t1", last["cl_ord_id"].as_str().unwrap());
+    let expected = format!("100\t{}\t10.5\tNewOrderSingle\tbuy", last["cl_ord_id"].as_str().unwrap());
     assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), expected, "{errors}");
 }
 
@@ -208,6 +341,29 @@ fn a_closed_pipe_and_an_interrupt_end_a_stream_without_a_word() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{output:?}");
+}
+
+#[test]
+fn a_signal_ends_a_long_interval_at_once() {
+    let world = World::new();
+    for command in ["stat", "lag"] {
+        let begin = runtime::clock::realtime_ns();
+        let child = Command::new(env!("CARGO_BIN_EXE_tickway"))
+            .args(["ring", command, RING, "--interval-ms", "60000", "--regions"])
+            .arg(world.instance.regions())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(runtime::clock::realtime_ns().saturating_sub(begin) < 30_000_000_000, "{command}");
+        // A process that a signal met before its handlers has no code; half a second is long enough for them.
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(130), 0), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted"), "{output:?}");
+    }
 }
 
 #[test]

@@ -101,11 +101,32 @@ pub fn indexed(folder: &Path, boot_stamp: Option<u64>) -> Result<Vec<IndexedFile
     files.iter().enumerate().map(|(index, path)| open(path, index == last)).collect()
 }
 
+/// Files of one boot, in order, with their indexes: each up to what does not hold, which is given beside them.
+///
+/// # Errors
+/// For what cannot be read at all.
+pub fn indexed_past_damage(files: &[PathBuf]) -> Result<(Vec<IndexedFile>, Vec<CaptureError>), CaptureError> {
+    let (mut found, mut damaged) = (Vec::with_capacity(files.len()), Vec::new());
+    for (index, path) in files.iter().enumerate() {
+        let (file, damage) = open_past_damage(path, index + 1 == files.len())?;
+        found.push(file);
+        damaged.extend(damage);
+    }
+    Ok((found, damaged))
+}
+
 /// A capture file with its index; of the last file of a boot a torn end is left out.
 ///
 /// # Errors
 /// As [`indexed`].
 pub fn open(path: &Path, is_last: bool) -> Result<IndexedFile, CaptureError> {
+    match open_past_damage(path, is_last)? {
+        (file, None) => Ok(file),
+        (_, Some(damage)) => Err(damage),
+    }
+}
+
+fn open_past_damage(path: &Path, is_last: bool) -> Result<(IndexedFile, Option<CaptureError>), CaptureError> {
     let header = read_header(path)?;
     let file = File::open(path).map_err(|error| CaptureError::Io(path.to_path_buf(), error))?;
     let length = file.metadata().map_err(|error| CaptureError::Io(path.to_path_buf(), error))?.len();
@@ -116,7 +137,7 @@ pub fn open(path: &Path, is_last: bool) -> Result<IndexedFile, CaptureError> {
     builder.resume(&groups);
     let start = builder.end();
     let rest = read_range(&file, path, start, length)?;
-    let mut offset = 0;
+    let (mut offset, mut damage) = (0, None);
     while offset < rest.len() {
         match BlockHeader::check(&rest[offset..]) {
             Ok((block, kind, ring, payload)) => {
@@ -127,12 +148,15 @@ pub fn open(path: &Path, is_last: bool) -> Result<IndexedFile, CaptureError> {
                 offset += BLOCK_HEADER_BYTES + payload.len();
             }
             Err(_) if is_last && is_torn_tail(&rest[offset..]) => break,
-            Err(what) => return Err(corrupt(path, start + offset as u64, what)),
+            Err(what) => {
+                damage = Some(corrupt(path, start + offset as u64, what));
+                break;
+            }
         }
     }
     groups.extend(builder.group());
     let origin = if origin == Origin::Whole && offset > 0 { Origin::Extended(offset as u64) } else { origin };
-    Ok(IndexedFile { path: path.to_path_buf(), header, bytes: length, groups, origin })
+    Ok((IndexedFile { path: path.to_path_buf(), header, bytes: length, groups, origin }, damage))
 }
 
 /// Makes the index file beside a capture file whole, if it is not: written apart, then renamed.
@@ -161,6 +185,33 @@ pub fn search(
     selection: &Selection,
     mut visit: impl FnMut(&Found<'_>) -> ControlFlow<()>,
 ) -> Result<Cost, CaptureError> {
+    walk(files, selection, &mut visit, &mut ControlFlow::Break)
+}
+
+/// As [`search`], past blocks that do not hold: each is given back, and what follows it up to the next stretch of the
+/// index is not looked at.
+///
+/// # Errors
+/// For what cannot be read at all.
+pub fn search_past_damage(
+    files: &[IndexedFile],
+    selection: &Selection,
+    mut visit: impl FnMut(&Found<'_>) -> ControlFlow<()>,
+) -> Result<Vec<CaptureError>, CaptureError> {
+    let mut damaged = Vec::new();
+    walk(files, selection, &mut visit, &mut |damage| {
+        damaged.push(damage);
+        ControlFlow::Continue(())
+    })?;
+    Ok(damaged)
+}
+
+fn walk(
+    files: &[IndexedFile],
+    selection: &Selection,
+    visit: &mut impl FnMut(&Found<'_>) -> ControlFlow<()>,
+    damaged: &mut impl FnMut(CaptureError) -> ControlFlow<CaptureError>,
+) -> Result<Cost, CaptureError> {
     let mut cost = Cost { bytes: files.iter().map(|file| file.bytes).sum(), ..Cost::default() };
     for indexed in files {
         let path = &indexed.path;
@@ -168,23 +219,13 @@ pub fn search(
         for group in indexed.groups.iter().filter(|group| group.entries.iter().any(|entry| selection.may_hold(entry))) {
             let bytes = read_range(&file, path, group.start, group.end)?;
             cost.bytes_read += bytes.len() as u64;
-            let mut carried: Vec<(RingId, Carried)> = group
-                .entries
-                .iter()
-                .filter_map(|entry| Some((entry.ring()?, Carried::new(entry.time_before()))))
-                .collect();
-            let mut rest = bytes.as_slice();
-            while !rest.is_empty() {
-                let at = group.end - rest.len() as u64;
-                let (block, kind, ring, payload) = BlockHeader::check(rest).map_err(|what| corrupt(path, at, what))?;
-                rest = &rest[BLOCK_HEADER_BYTES + payload.len()..];
-                let Some((_, carried)) = carried.iter_mut().find(|(known, _)| *known == ring) else {
-                    return Err(corrupt(path, at, "a block of a ring that the index does not know"));
-                };
-                if selection.has_ring(ring)
-                    && selection.block(&block, kind, ring, payload, carried, &mut visit).is_break()
-                {
-                    return Ok(cost);
+            match selection.group(group, &bytes, visit) {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => return Ok(cost),
+                Err((at, what)) => {
+                    if let ControlFlow::Break(error) = damaged(corrupt(path, at, what)) {
+                        return Err(error);
+                    }
                 }
             }
         }
@@ -205,6 +246,30 @@ impl Selection {
             && entry.next_sequence() >= *self.sequences.start()
             && time_min <= *self.times.end()
             && time_max >= *self.times.start()
+    }
+
+    /// Looks at the blocks of a group; the offset of the first that does not hold, and what does not.
+    fn group(
+        &self,
+        group: &Group,
+        bytes: &[u8],
+        visit: &mut impl FnMut(&Found<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, (u64, &'static str)> {
+        let mut carried: Vec<(RingId, Carried)> =
+            group.entries.iter().filter_map(|entry| Some((entry.ring()?, Carried::new(entry.time_before())))).collect();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let at = group.end - rest.len() as u64;
+            let (block, kind, ring, payload) = BlockHeader::check(rest).map_err(|what| (at, what))?;
+            rest = &rest[BLOCK_HEADER_BYTES + payload.len()..];
+            let Some((_, carried)) = carried.iter_mut().find(|(known, _)| *known == ring) else {
+                return Err((at, "a block of a ring that the index does not know"));
+            };
+            if self.has_ring(ring) && self.block(&block, kind, ring, payload, carried, visit).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     fn block(

@@ -122,26 +122,76 @@ pub fn read_header(path: &Path) -> Result<FileHeader, CaptureError> {
     })
 }
 
+/// The files that one boot of the instance wrote.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Boot {
+    /// Its stamp.
+    pub stamp: u64,
+    /// When its first file was created, on the instance's time line.
+    pub created_ns: u64,
+    /// Its files, in order.
+    pub files: Vec<PathBuf>,
+}
+
+/// What a folder holds.
+#[derive(Debug, Default)]
+pub struct Boots {
+    /// The boots, in the order of their last files.
+    pub boots: Vec<Boot>,
+    /// Files of which no header holds, so that nobody knows whose they are.
+    pub damaged: Vec<CaptureError>,
+}
+
+impl Boots {
+    /// The boot of a stamp; without one the newest.
+    #[must_use]
+    pub fn find(&self, stamp: Option<u64>) -> Option<&Boot> {
+        match stamp {
+            Some(stamp) => self.boots.iter().find(|boot| boot.stamp == stamp),
+            None => self.boots.last(),
+        }
+    }
+}
+
+/// Every boot in the folder. A last file whose header is not whole yet holds nothing and is left out.
+///
+/// # Errors
+/// When the folder or a file cannot be read; a header that does not hold is no error.
+pub fn boots(folder: &Path) -> Result<Boots, CaptureError> {
+    let all = files(folder)?;
+    let mut found = Boots::default();
+    let count = all.len();
+    for (index, path) in all.into_iter().enumerate() {
+        let header = match read_header(&path) {
+            Ok(header) => header,
+            Err(CaptureError::Corrupt { at_end: true, .. }) if index + 1 == count => continue,
+            Err(damaged @ CaptureError::Corrupt { .. }) => {
+                found.damaged.push(damaged);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let stamp = header.boot_stamp.get();
+        let known = found.boots.iter().position(|boot| boot.stamp == stamp);
+        let fresh = || Boot { stamp, created_ns: header.created_ns.get(), files: Vec::new() };
+        let mut boot = known.map_or_else(fresh, |known| found.boots.remove(known));
+        boot.files.push(path);
+        found.boots.push(boot);
+    }
+    Ok(found)
+}
+
 /// The files of one boot, in order: of `boot_stamp`, or with `None` of the newest boot in the folder. A last file whose
 /// header is not whole yet holds nothing and is left out.
 ///
 /// # Errors
 /// As [`read_header`].
 pub fn boot_files(folder: &Path, boot_stamp: Option<u64>) -> Result<Vec<PathBuf>, CaptureError> {
-    let all = files(folder)?;
-    let mut stamped = Vec::with_capacity(all.len());
-    let count = all.len();
-    for (index, path) in all.into_iter().enumerate() {
-        match read_header(&path) {
-            Ok(header) => stamped.push((header.boot_stamp.get(), path)),
-            Err(CaptureError::Corrupt { at_end: true, .. }) if index + 1 == count => {}
-            Err(error) => return Err(error),
-        }
+    let mut boots = boots(folder)?;
+    if !boots.damaged.is_empty() {
+        return Err(boots.damaged.swap_remove(0));
     }
-    let Some(boot_stamp) = boot_stamp.or_else(|| stamped.last().map(|(stamp, _)| *stamp)) else {
-        return Ok(Vec::new());
-    };
-    Ok(stamped.into_iter().filter(|(stamp, _)| *stamp == boot_stamp).map(|(_, path)| path).collect())
+    Ok(boots.find(boot_stamp).map_or_else(Vec::new, |boot| boot.files.clone()))
 }
 
 /// Folds the files of one boot (`None`: the newest in the folder) into what was captured of each ring; sequences must be

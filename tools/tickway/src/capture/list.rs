@@ -1,11 +1,14 @@
 //! `capture ls`.
 
-use super::{Source, failure};
-use crate::failure::{Failure, Finding, Outcome};
+use super::{Opened, Source, damage_to_json, failure, report};
+use crate::failure::{Failure, Outcome};
 use crate::output::{self, hex};
 use clap::Args;
+use recorder::capture::CaptureError;
 use recorder::capture::index::Entry;
-use recorder::capture::query::{FoundWhat, IndexedFile, Origin, Selection, search};
+use recorder::capture::query::{FoundWhat, IndexedFile, Origin, Selection, search_past_damage};
+use recorder::capture::reader::Boot;
+use runtime::signal::stop_requested;
 use serde_json::{Value, json};
 use shm_layout::topology::RingId;
 use std::collections::BTreeMap;
@@ -102,11 +105,13 @@ impl Arguments {
     /// Runs the command.
     ///
     /// # Errors
-    /// When there is no capture, or a block of it does not hold.
+    /// When there is no capture, or it cannot be read.
     pub fn run(&self) -> Outcome {
         let opened = self.source.open()?;
         let rings = spans(&opened.files);
-        let gaps = if self.gaps { gaps(&opened.files)? } else { Vec::new() };
+        let mut damaged: Vec<Value> = opened.damaged.iter().map(damage_to_json).collect();
+        let (gaps, more) = if self.gaps { gaps(&opened.files)? } else { (Vec::new(), Vec::new()) };
+        damaged.extend(more.iter().map(damage_to_json));
         if self.json {
             let of_spans = |spans: BTreeMap<RingId, Span>| -> Vec<Value> {
                 spans.into_iter().map(|(ring, span)| span.to_json(ring)).collect()
@@ -125,31 +130,68 @@ impl Arguments {
             let mut document = json!({
                 "directory": opened.directory,
                 "boot_stamp": boot_stamp,
+                "boots": opened.boots.iter().map(boot_to_json).collect::<Vec<_>>(),
                 "files": files,
                 "rings": of_spans(rings),
+                "damaged": damaged,
             });
             if self.gaps {
                 document["gaps"] = json!(gaps);
             }
             output::json(document)?;
         } else {
+            print_boots(&opened)?;
             print(&opened.files, &rings, &gaps)?;
         }
-        Ok(Finding::Good)
+        Ok(report(&opened.damaged).max(report(&more)))
     }
 }
 
-/// Every gap record, read from the captures.
-fn gaps(files: &[IndexedFile]) -> Result<Vec<Value>, Failure> {
+fn boot_bytes(boot: &Boot) -> u64 {
+    boot.files.iter().filter_map(|file| std::fs::metadata(file).ok()).map(|metadata| metadata.len()).sum()
+}
+
+fn boot_to_json(boot: &Boot) -> Value {
+    json!({
+        "boot_stamp": hex(boot.stamp),
+        "created_ns": boot.created_ns,
+        "files": boot.files.len(),
+        "bytes": boot_bytes(boot),
+    })
+}
+
+/// Every boot, and which of them the rest is about.
+fn print_boots(opened: &Opened) -> Result<(), Failure> {
+    let shown = opened.files.first().map(|file| file.header.boot_stamp.get());
+    let mut table = output::table(&["boot", "created_ns", "files", "bytes", ""]);
+    for boot in &opened.boots {
+        let word = if Some(boot.stamp) == shown { "listed below" } else { "see --boot" };
+        table.add_row([
+            hex(boot.stamp),
+            boot.created_ns.to_string(),
+            boot.files.len().to_string(),
+            boot_bytes(boot).to_string(),
+            word.to_owned(),
+        ]);
+    }
+    output::print_table(&table)
+}
+
+/// Every gap record, read from the captures, and what was found damaged meanwhile.
+fn gaps(files: &[IndexedFile]) -> Result<(Vec<Value>, Vec<CaptureError>), Failure> {
     let mut gaps = Vec::new();
-    search(files, &Selection::default(), |found| {
+    let damaged = search_past_damage(files, &Selection::default(), |found| {
         if let FoundWhat::Gap(missed) = found.what {
             gaps.push(json!({ "ring": found.ring.name(), "first_sequence": found.sequence, "missed": missed }));
         }
-        ControlFlow::Continue(())
+        if stop_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
     .map_err(failure)?;
-    Ok(gaps)
+    if stop_requested() {
+        let what = format!("after {}", output::count(gaps.len() as u64, "gap"));
+        return Err(Failure::interrupted(what, "without --gaps the index alone is read"));
+    }
+    Ok((gaps, damaged))
 }
 
 fn print(files: &[IndexedFile], rings: &BTreeMap<RingId, Span>, gaps: &[Value]) -> Result<(), Failure> {

@@ -1,11 +1,14 @@
 //! `capture grep` and `capture export`: the index finds the stretches, the conditions the messages.
 
-use super::{Opened, Source, failure};
+use super::{Opened, Source, failure, report};
 use crate::export::{Event, Format, Sink, What};
-use crate::failure::{Failure, Finding, Outcome};
+use crate::failure::{Failure, Outcome, USAGE};
 use crate::query::Filter;
 use clap::Args;
-use recorder::capture::query::{Found, FoundWhat, Selection, search};
+use recorder::capture::index::EXTENSION;
+use recorder::capture::query::{Found, FoundWhat, Selection, search_past_damage};
+use recorder::capture::reader::files;
+use runtime::config::HostFile;
 use runtime::signal::stop_requested;
 use shm_layout::topology::RingId;
 use std::collections::BTreeSet;
@@ -51,10 +54,14 @@ pub struct ExportArguments {
     /// How to write them
     #[arg(long, value_enum)]
     format: Format,
-    /// Where to; - is standard output
+    /// Where to, all or nothing; - is standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
+
+/// No ring comes to so many messages; as a stamp, it is eleven days after 1970.
+const SEQUENCE_END: u64 = 1_000_000_000_000_000;
+const WRITE_ONE: &str = "write a sequence, such as 1700, or a stamp, such as 1763700000000000000ns";
 
 /// An end of a range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,7 +78,13 @@ impl std::str::FromStr for Bound {
             Some(stamp) => stamp.trim().parse().map(Self::Stamp),
             None => text.parse().map(Self::Sequence),
         };
-        read.map_err(|_| "write a sequence, such as 1700, or a stamp, such as 1763700000000000000ns".to_owned())
+        match read {
+            // A sequence would need years of a million messages per second.
+            Ok(Self::Sequence(sequence)) if sequence >= SEQUENCE_END => {
+                Err(format!("{sequence} is greater than any sequence; a stamp ends in ns: {sequence}ns"))
+            }
+            read => read.map_err(|_| WRITE_ONE.to_owned()),
+        }
     }
 }
 
@@ -84,7 +97,7 @@ impl Conditions {
             selection.rings.push(*found.ok_or_else(|| {
                 let names: Vec<String> = known.iter().map(|ring| ring.name()).collect();
                 let cure = format!("the rings are: {}", names.join(", "));
-                Failure::new(2, format!("the capture has no ring {name:?}"), cure)
+                Failure::new(USAGE, format!("the capture has no ring {name:?}"), cure)
             })?);
         }
         match self.from {
@@ -97,26 +110,32 @@ impl Conditions {
             Some(Bound::Stamp(to)) => selection.times = *selection.times.start()..=to,
             None => {}
         }
+        for (range, unit) in [(&selection.sequences, ""), (&selection.times, "ns")] {
+            if range.is_empty() {
+                let what = format!("--from {}{unit} is after --to {}{unit}", range.start(), range.end());
+                return Err(Failure::new(USAGE, what, "nothing is between: change one for the other"));
+            }
+        }
         Ok(selection)
     }
 
     fn run(&self, opened: &Opened, sink: &mut Sink) -> Outcome {
-        let host = opened.place.as_ref().and_then(|place| place.host_file().ok());
-        let filter = Filter::parse(&self.conditions, host.as_ref())?;
+        let filter = Filter::parse(&self.conditions, host(opened).as_ref())?;
         let selection = self.selection(opened)?;
-        let mut refused = None;
-        search(&opened.files, &selection, |found| {
+        let mut ended = None;
+        let damaged = search_past_damage(&opened.files, &selection, |found| {
             if let Some(event) = event(found, &filter)
                 && let Err(failure) = sink.write(&event)
             {
-                refused = Some(failure);
-                return ControlFlow::Break(());
+                ended = Some(failure);
+            } else if stop_requested() {
+                ended = Some(sink.interrupted());
             }
-            if stop_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if ended.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
         .map_err(failure)?;
-        refused.map_or_else(|| sink.flush(), Err)?;
-        Ok(Finding::Good)
+        ended.map_or_else(|| sink.finish(), Err)?;
+        Ok(report(&opened.damaged).max(report(&damaged)))
     }
 }
 
@@ -143,9 +162,11 @@ impl GrepArguments {
     /// Runs `capture grep`.
     ///
     /// # Errors
-    /// When there is no capture, a condition is none, or a block does not hold.
+    /// When there is no capture, or a condition is none.
     pub fn run(&self) -> Outcome {
-        self.conditions.run(&self.source.open()?, &mut Sink::stream(self.json))
+        let opened = self.source.open()?;
+        let mut sink = Sink::stream_of_many(self.json).with_symbols(host(&opened));
+        self.conditions.run(&opened, &mut sink)
     }
 }
 
@@ -159,7 +180,18 @@ impl ExportArguments {
         let selected = self.conditions.selection(&opened)?.rings;
         let all = || rings_of(&opened).into_iter().collect();
         let rings: Vec<RingId> = if selected.is_empty() { all() } else { selected };
-        let mut sink = Sink::create(self.format, &self.out, &rings)?;
+        let mut sink = Sink::create(self.format, &self.out, &rings, &inputs(&opened)?)?;
         self.conditions.run(&opened, &mut sink)
     }
+}
+
+/// The host file of the instance, for its symbols; `None` when it cannot be read.
+fn host(opened: &Opened) -> Option<HostFile> {
+    opened.place.as_ref()?.host_file().ok()
+}
+
+/// Every file of the capture's directory that an output must not replace: of other boots too, and the indexes.
+fn inputs(opened: &Opened) -> Result<Vec<PathBuf>, Failure> {
+    let captures = files(&opened.directory).map_err(failure)?;
+    Ok(captures.into_iter().flat_map(|path| [path.with_extension(EXTENSION), path]).collect())
 }

@@ -1,16 +1,15 @@
 //! Records of the journal.
 
-use super::execution::report;
-use super::other::hex_bytes;
-use super::{id, instrument, merged, object, request};
+use super::{fields, message};
 use crate::output::{hex, snake};
+use crate::schema;
 use journal::RecordType;
 use journal::record::{Fence, Record, SessionEvent};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shm_layout::message::Words128;
-use shm_layout::message::order::OrderRequest;
-use shm_layout::topology::RingId;
-use shm_layout::types::{RejectReason, Role};
+use shm_layout::message::execution::{Execution, ExecutionKind};
+use shm_layout::topology::{RingId, RingKind};
+use shm_layout::types::{ClOrdId, InstrumentId, RejectReason, Role};
 
 /// A record's payload; `record` names its type.
 #[must_use]
@@ -57,12 +56,13 @@ fn payload(record: &Record) -> Value {
             "venue_sequence": m.venue_sequence,
             "receive_ns": m.receive_ns.0,
             "full_length_bytes": m.full_length_bytes,
-            "bytes": hex_bytes(m.message()),
+            "bytes": schema::digits(m.message()),
         }),
         Record::Execution(m) => {
-            merged(object(json!({ "match_number": m.match_number })), report("execution_report", &m.report))
+            let report = execution(ExecutionKind::ExecutionReport, &Execution::Report(m.report));
+            merged(object(json!({ "match_number": m.match_number })), report)
         }
-        Record::CancelReject(m) => report("order_cancel_reject", &m.report),
+        Record::CancelReject(m) => execution(ExecutionKind::OrderCancelReject, &Execution::CancelReject(m.report)),
         Record::Fence(m) => fence(m),
         Record::Kill(m) => {
             json!({ "generation_sum": m.generation_sum, "engaged": m.engaged == 1, "now_ns": m.now_ns.0 })
@@ -92,9 +92,36 @@ fn payload(record: &Record) -> Value {
 }
 
 fn with_request(words: &Words128, own: Value) -> Value {
-    match OrderRequest::decode(words) {
-        Ok(order) => merged(object(own), request(&order)),
-        Err(bad) => merged(object(own), json!({ "error": bad.to_string() })),
+    merged(object(own), message(RingKind::OrderEntry, words))
+}
+
+/// What a record says of `execution`: its own type tells which kind that is.
+fn execution(kind: ExecutionKind, execution: &Execution) -> Value {
+    let described = schema::types_of(RingKind::Execution).find(|message| message.kind == kind as u8);
+    described.map_or(Value::Null, |described| fields(described, &execution.encode()))
+}
+
+fn id(id: ClOrdId) -> Value {
+    if id == ClOrdId::NONE { Value::Null } else { json!(id.to_string()) }
+}
+
+fn instrument(id: InstrumentId) -> Value {
+    if id == InstrumentId::ALL { json!("all") } else { json!(id.0) }
+}
+
+/// Joins two objects.
+fn merged(mut first: Map<String, Value>, second: Value) -> Value {
+    if let Value::Object(second) = second {
+        first.extend(second);
+    }
+    Value::Object(first)
+}
+
+/// The object of a `json!` literal.
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
     }
 }
 

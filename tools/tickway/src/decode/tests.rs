@@ -3,12 +3,14 @@
 use super::*;
 use shm_layout::message::control::{Control, ControlKind};
 use shm_layout::message::execution::{Execution, ExecutionKind, ExecutionReport};
-use shm_layout::message::market_data::{MarketData, MarketDataHeader, MarketDataKind, TopOfBook};
+use shm_layout::message::market_data::{DepthChange, MarketData, MarketDataHeader, MarketDataKind, TopOfBook};
 use shm_layout::message::order::{NewOrderSingle, OrderHeader, OrderKind, OrderRequest};
-use shm_layout::message::step::{Step, StepKind};
+use shm_layout::message::step::{Reference, Step, StepKind};
 use shm_layout::message::wire::{WireChunk, WireKind};
+use shm_layout::topology::RingId;
 use shm_layout::types::{
-    BookValidity, ExecType, Nanos, OrdStatus, OrdType, Price, Qty, RejectReason, Role, Side, TimeInForce, TradingStatus,
+    BookValidity, ClOrdId, ExecType, InstrumentId, Nanos, OrdStatus, OrdType, Price, Qty, RejectReason, Role, Side,
+    TimeInForce, TradingStatus,
 };
 
 fn new_order() -> OrderRequest {
@@ -88,6 +90,41 @@ fn every_ring_kind_has_its_fields() {
 }
 
 #[test]
+fn a_field_is_called_by_what_it_means_on_its_kind() {
+    let refused = ExecutionReport {
+        kind: ExecutionKind::OrderCancelReject as u8,
+        side: Side::Buy as u8,
+        ord_status: OrdStatus::New as u8,
+        exec_type: OrderKind::OrderCancelReplaceRequest as u8,
+        ..ExecutionReport::default()
+    };
+    let value = message(RingKind::Execution, &Execution::CancelReject(refused).encode());
+    assert_eq!(value["cxl_rej_response_to"], json!("order_cancel_replace_request"), "{value}");
+    assert!(value["exec_type"].is_null(), "{value}");
+    let reference = Reference {
+        instrument_id: InstrumentId(7),
+        validity: BookValidity::Trusted,
+        trading_status: TradingStatus::Trading,
+        bid: Price::parse("100.06").unwrap(),
+        ask: Price::parse("100.07").unwrap(),
+        receive_ns: Nanos(9),
+        channel_sequence: 11,
+    };
+    let value = message(RingKind::Step, &reference.to_step(Nanos(5)).encode());
+    assert_eq!((&value["bid"], &value["ask"]), (&json!("100.06"), &json!("100.07")), "{value}");
+    assert_eq!((&value["validity"], &value["trading_status"]), (&json!("trusted"), &json!("trading")));
+    assert_eq!((&value["channel_sequence"], &value["receive_ns"]), (&json!(11), &json!(9)));
+    let ring = RingId { kind: RingKind::Execution, writer: Role::ExecutionGateway, index: 0, gateway: 0 };
+    let poll = Step { kind: StepKind::Poll as u8, ring: ring.to_u32(), value: [3, 0, 0], ..Step::default() };
+    let value = message(RingKind::Step, &poll.encode());
+    assert_eq!((&value["input_ring"], &value["lost"]), (&json!("execution.0"), &json!(3)), "{value}");
+    let lease =
+        Step { kind: StepKind::Lease as u8, code: Role::ExecutionGateway as u8, value: [1, 0, 0], ..Step::default() };
+    let value = message(RingKind::Step, &lease.encode());
+    assert_eq!((&value["role"], &value["held"]), (&json!("execution-gateway"), &json!(true)), "{value}");
+}
+
+#[test]
 fn garbage_is_shown_and_never_a_panic() {
     for kind in RingKind::ALL {
         let words = vec![u64::MAX; kind.slot_bytes() / 8 - 1];
@@ -99,8 +136,18 @@ fn garbage_is_shown_and_never_a_panic() {
 }
 
 #[test]
-fn a_line_for_people_leaves_out_what_says_nothing() {
+fn a_line_for_people_leaves_out_what_is_none_and_no_other_zero() {
     let line = text(&message(RingKind::OrderIntent, &new_order().encode()));
     assert!(line.starts_with("new_order_single ") && line.contains("price=101.25"), "{line}");
-    assert!(!line.contains("parent_id"), "{line}");
+    assert!(!line.contains("parent_id") && line.contains(" account_id=0 "), "{line}");
+    let header = MarketDataHeader { kind: MarketDataKind::DepthChange as u8, side: 1, ..MarketDataHeader::default() };
+    let gone = MarketData::DepthChange(DepthChange { header, price: Price(100_000_000), qty: Qty(0) });
+    let line = text(&message(RingKind::MarketData, &gone.encode()));
+    assert!(line.contains(" qty=0") && line.contains(" instrument_id=0 "), "{line}");
+    let arm = Control { kind: ControlKind::Arm as u8, role: Role::Strategy as u8, ..Control::default() };
+    let line = text(&message(RingKind::Control, &arm.encode()));
+    assert!(line.starts_with("arm ") && line.contains(" index=0 ") && line.contains(" role=strategy"), "{line}");
+    let kill = Step { kind: StepKind::Kill as u8, ..Step::default() };
+    let line = text(&message(RingKind::Step, &kill.encode()));
+    assert!(line.contains(" generation=0"), "{line}");
 }

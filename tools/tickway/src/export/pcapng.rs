@@ -5,11 +5,11 @@
 //!
 //! ```text
 //! 0     version   u8   1
-//! 1     record    u8   1 message, 2 lapped, 3 gap, 4 end of the capture
+//! 1     record    u8   1 message, 2 lapped, 3 gap, 4 end of the capture, 5 damaged
 //! 2     reserved  u16
 //! 4     ring      u32  RingId
 //! 8     sequence  u64
-//! 16    missed    u64  messages missing from `sequence` on (lapped, gap), else 0
+//! 16    missed    u64  messages missing from `sequence` on (lapped, gap, damaged), else 0
 //! 24    payload   56 or 120 bytes (message), else none
 //! ```
 //!
@@ -67,6 +67,7 @@ pub fn packet(interface: u32, event: &Event<'_>) -> Vec<u8> {
         What::Lapped(missed) => (2, missed, &[]),
         What::Gap(missed) => (3, missed, &[]),
         What::End => (4, 0, &[]),
+        What::Damaged(missed) => (5, missed, &[]),
     };
     let mut data = vec![VERSION, record, 0, 0];
     data.extend(event.ring.to_u32().to_le_bytes());

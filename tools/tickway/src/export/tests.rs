@@ -47,12 +47,14 @@ fn a_csv_line_has_the_headings_cells() {
     let heading = csv::heading(&columns);
     assert!(heading.starts_with("ring,sequence,stamp_ns,kind,missed,role,index,epoch,"), "{heading}");
     let words = arm();
-    let row = csv::row(&columns, &Event { ring: CONTROL, sequence: 9, stamp_ns: 5, what: What::Message(&words) });
-    assert_eq!(row.matches(',').count(), heading.matches(',').count());
-    assert!(row.starts_with("control,9,5,arm,,strategy,2,0,"), "{row}");
-    let row = csv::row(&columns, &Event { ring: CONTROL, sequence: 9, stamp_ns: 5, what: What::Lapped(7) });
-    assert!(row.starts_with("control,9,5,lapped,7,,"), "{row}");
-    let bad = [u64::MAX; 7];
-    let row = csv::row(&columns, &Event { ring: CONTROL, sequence: 9, stamp_ns: 0, what: What::Message(&bad) });
-    assert!(row.starts_with("control,9,0,unreadable,"), "{row}");
+    let row =
+        |sequence, stamp_ns, what| csv::row(&columns, &to_json(&Event { ring: CONTROL, sequence, stamp_ns, what }));
+    let message = row(9, 5, What::Message(&words));
+    assert_eq!(message.matches(',').count(), heading.matches(',').count());
+    assert!(message.starts_with("control,9,5,arm,,strategy,2,0,"), "{message}");
+    let lapped = row(9, 5, What::Lapped(7));
+    assert!(lapped.starts_with("control,9,5,lapped,7,,"), "{lapped}");
+    let unreadable = row(9, 0, What::Message(&[u64::MAX; 7]));
+    assert!(unreadable.starts_with("control,9,,unreadable,,"), "{unreadable}");
+    assert!(unreadable.contains("0xffffffffffffffff 0xffffffffffffffff"), "its words: {unreadable}");
 }

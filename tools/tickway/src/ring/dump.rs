@@ -1,7 +1,7 @@
 //! `ring dump`: every slot as it lies there, with its stamp. It never judges: `ring verify` does.
 
 use crate::decode;
-use crate::failure::{Finding, Outcome};
+use crate::failure::{Failure, Finding, Outcome};
 use crate::output::{self, hex};
 use crate::ring::source::Source;
 use crate::ring::verify::slots::{Slot, Slots};
@@ -34,7 +34,8 @@ impl Arguments {
         let slots = Slots::of(&ring);
         for index in 0..slots.count() {
             if stop_requested() {
-                break;
+                let what = format!("after {}", output::count(index, "slot"));
+                return Err(Failure::interrupted(what, "the rest was not written: run it again"));
             }
             let slot = slots.read(index);
             if self.json {

@@ -1,10 +1,10 @@
 //! `ring export`: what the ring holds now, in a format for other tools.
 
 use crate::export::{Format, Sink};
-use crate::failure::{Finding, Outcome};
+use crate::failure::Outcome;
 use crate::query::Filter;
+use crate::ring::reading::{Reading, scan};
 use crate::ring::source::Source;
-use crate::ring::tail::scan;
 use clap::Args;
 use shm_layout::ring::Start;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ pub struct Arguments {
     /// How to write them
     #[arg(long, value_enum)]
     format: Format,
-    /// Where to; - is standard output
+    /// Where to, all or nothing; - is standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Only messages of which this holds: instrument=, kind=, cl_ord_id=, strategy=, side=; may be given more than once
@@ -34,10 +34,11 @@ impl Arguments {
         let opened = self.source.open()?;
         let filter = Filter::parse(&self.conditions, opened.host().as_ref())?;
         let ring = &opened.ring;
-        let mut sink = Sink::create(self.format, &self.out, &[ring.id])?;
+        let inputs: Vec<PathBuf> = opened.regions.rings.iter().map(|ring| ring.path.clone()).collect();
+        let mut sink = Sink::create(self.format, &self.out, &[ring.id], &inputs)?;
         let end = ring.published();
-        scan(ring.id, &mut ring.attach(Start::Oldest)?, &filter, end, &mut sink)?;
-        sink.flush()?;
-        Ok(Finding::Good)
+        let found = scan(ring, &mut Reading::begin(ring, Start::Oldest)?, &filter, end, &mut sink)?;
+        sink.finish()?;
+        Ok(found)
     }
 }

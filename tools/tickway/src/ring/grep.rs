@@ -1,10 +1,10 @@
 //! `ring grep`: the messages that match, among those that the ring holds now.
 
 use crate::export::Sink;
-use crate::failure::{Finding, Outcome};
+use crate::failure::Outcome;
 use crate::query::Filter;
+use crate::ring::reading::{Reading, scan};
 use crate::ring::source::Source;
-use crate::ring::tail::scan;
 use clap::Args;
 use shm_layout::ring::Start;
 
@@ -28,10 +28,11 @@ impl Arguments {
     /// When there is no such instance or ring, or a condition is none.
     pub fn run(&self) -> Outcome {
         let opened = self.source.open()?;
-        let filter = Filter::parse(&self.conditions, opened.host().as_ref())?;
-        let (ring, mut sink) = (&opened.ring, Sink::stream(self.json));
+        let host = opened.host();
+        let filter = Filter::parse(&self.conditions, host.as_ref())?;
+        let (ring, mut sink) = (&opened.ring, Sink::stream(self.json).with_symbols(host));
         let end = ring.published();
-        scan(ring.id, &mut ring.attach(Start::Oldest)?, &filter, end, &mut sink)?;
-        Ok(Finding::Good)
+        let found = scan(ring, &mut Reading::begin(ring, Start::Oldest)?, &filter, end, &mut sink)?;
+        Ok(found)
     }
 }

@@ -1,13 +1,15 @@
 //! `ring lag`: how far each reader is behind, sampled over an interval; bars for people.
 //!
 //! Positions are the readers' own words: a gating reader's is exact, a tap publishes its own about each millisecond. The
-//! high-water mark is the greatest lag that this command saw. It never asks a process for anything.
+//! high-water mark is the greatest lag that this command saw, looking each millisecond: at least so much was published and
+//! not read at that moment, and what came between two looks is not in it. It never asks a process for anything.
 
 use crate::failure::{Failure, Finding, Outcome};
 use crate::output::{self, or_dash};
-use crate::place::{Place, Which};
+use crate::place::{Ending, Place, Which};
 use crate::regions::{Regions, RingRegion};
 use crate::ring::readers::{Reader, depth, readers};
+use crate::ring::stamps;
 use clap::Args;
 use runtime::signal::stop_requested;
 use serde_json::{Value, json};
@@ -29,7 +31,7 @@ pub struct Arguments {
     /// Milliseconds over which rates and high-water marks are measured
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     interval_ms: u64,
-    /// Show it again and again, the high-water marks since the beginning
+    /// Show it again and again until the instance ends, the high-water marks since the beginning
     #[arg(short, long)]
     follow: bool,
     /// Print one JSON object (per interval)
@@ -60,11 +62,14 @@ impl Arguments {
             Some(name) => vec![regions.ring(Some(name))?],
             None => regions.rings.iter().collect(),
         };
-        let mut marks = Marks::new();
+        let (mut marks, mut ending) = (Marks::new(), Ending::of(Some(&place)));
         loop {
             let live = place.is_live();
             let before: Vec<u64> = rings.iter().map(|ring| ring.published()).collect();
             let took = self.sample(&place, &regions, &rings, &mut marks);
+            if !self.follow && stop_requested() {
+                return Err(Failure::interrupted("before the interval was over", "a shorter one is --interval-ms"));
+            }
             let per_second = |messages: u64| (u128::from(messages) * 1_000_000_000 / took.as_nanos().max(1)) as u64;
             let documents: Vec<Value> = rings
                 .iter()
@@ -76,7 +81,12 @@ impl Arguments {
             } else {
                 print(&documents)?;
             }
+            // With --follow a signal is the end that was asked for.
             if !self.follow || stop_requested() {
+                return Ok(Finding::Good);
+            }
+            if ending.has_come() {
+                eprintln!("tickway: the instance has ended");
                 return Ok(Finding::Good);
             }
         }
@@ -88,10 +98,9 @@ impl Arguments {
         let mut first = true;
         loop {
             for ring in rings {
-                // Positions first: a lag is never told greater than it was.
-                let readers = readers(Some(place), regions, ring);
+                // Published first: a reader may only get nearer to it, so a lag is never told greater than it was.
                 let published = ring.published();
-                for reader in readers {
+                for reader in readers(Some(place), regions, ring) {
                     let seen = marks.entry((ring.id.name(), reader.name())).or_default();
                     seen.high_water = seen.high_water.max(reader.lag(published).unwrap_or(0));
                     if first {
@@ -118,10 +127,11 @@ fn document(
     marks: &Marks,
     per_second: &impl Fn(u64) -> u64,
 ) -> Value {
-    let readers = readers(Some(place), regions, ring);
+    // Published first, as in a sample.
     let published = ring.published();
-    // Of a dead instance the newest message's stamp is the last that is known of time.
-    let now = if live { Some(place.now().0) } else { ring.stamp_of(published) };
+    let readers = readers(Some(place), regions, ring);
+    // Of a dead instance the newest stamp is the last that is known of time.
+    let now = if live { Some(place.now().0) } else { stamps::before(ring, published + 1) };
     let of = |reader: &Reader| {
         let seen = marks.get(&(ring.id.name(), reader.name())).copied().unwrap_or_default();
         let moved = reader.next_sequence.zip(seen.begin).map_or(0, |(next, begin)| next.saturating_sub(begin));
@@ -147,13 +157,15 @@ fn document(
     })
 }
 
-/// Age of the oldest message that the reader has not read, in microseconds; 0 when it has read all, `None` when that
-/// message carries no stamp or is no longer held.
+/// Age of the oldest message that the reader has not read, in microseconds; 0 when it has read all. A message without a
+/// stamp is as old as the next one that has a stamp, else as the last one before; one that is no longer held is at least
+/// as old as the oldest held. `None` when the ring holds no stamp at all.
 fn lag_us(ring: &RingRegion, reader: &Reader, published: u64, now: Option<u64>) -> Option<u64> {
     if reader.lag(published)? == 0 {
         return Some(0);
     }
-    let unread = ring.stamp_of(reader.next_sequence?)?;
+    let next = reader.next_sequence?;
+    let unread = stamps::at_or_after(ring, next).or_else(|| stamps::before(ring, next))?;
     Some(now?.saturating_sub(unread) / 1_000)
 }
 

@@ -6,8 +6,10 @@ use crate::output::{self, or_dash};
 use crate::place::{Place, Which};
 use crate::regions::{Batch, Read, Regions, RingRegion};
 use crate::ring::readers::{Reader, depth, readers};
+use crate::ring::reading::Reading;
 use crate::ring::source::{Opened, Source, open};
 use clap::Args;
+use runtime::clock::realtime_ns;
 use serde_json::{Value, json};
 use shm_layout::ring::Start;
 use std::collections::BTreeMap;
@@ -72,7 +74,7 @@ impl ListArguments {
         if self.json {
             let rings: Vec<Value> = regions.rings.iter().map(|ring| document(place, &regions, ring)).collect();
             let instance = place.map(|place| place.instance.name().as_str());
-            output::json(json!({ "instance": instance, "rings": rings, "faults": regions.faults }))?;
+            output::json(json!({ "instance": instance, "rings": rings, "faults": regions.fault_lines() }))?;
         } else {
             print_list(place, &regions)?;
         }
@@ -99,7 +101,7 @@ fn print_list(place: Option<&Place>, regions: &Regions) -> Result<(), Failure> {
         ]);
     }
     output::print_table(&table)?;
-    regions.faults.iter().try_for_each(|fault| output::line(fault))
+    regions.fault_lines().into_iter().try_for_each(output::line)
 }
 
 impl StatArguments {
@@ -111,13 +113,20 @@ impl StatArguments {
         let Opened { place, regions, ring } = self.source.open()?;
         let (place, ring) = (place.as_ref(), &ring);
         let before = ring.published();
-        std::thread::sleep(Duration::from_millis(self.interval_ms));
-        let per_second = ring.published().saturating_sub(before) * 1_000 / self.interval_ms;
-        let (kinds, oldest) = held(ring)?;
+        let begin = realtime_ns();
+        if !super::wait(Duration::from_millis(self.interval_ms)) {
+            return Err(Failure::interrupted("before the interval was over", "a shorter one is --interval-ms"));
+        }
+        // By what it took: a busy machine sleeps longer than it was told.
+        let took = u128::from(realtime_ns().saturating_sub(begin).max(1));
+        let moved = u128::from(ring.published().saturating_sub(before));
+        let per_second = (moved * 1_000_000_000 / took) as u64;
+        let Held { kinds, oldest, damaged } = held(ring)?;
         let mut value = document(place, &regions, ring);
         value["messages_per_second"] = json!(per_second);
         value["oldest_sequence"] = json!(oldest);
         value["kinds"] = json!(kinds);
+        value["damaged"] = json!(damaged);
         if self.json {
             output::json(value)?;
         } else {
@@ -130,7 +139,7 @@ impl StatArguments {
             }
             output::print_table(&table)?;
         }
-        Ok(Finding::Good)
+        Ok(if damaged == 0 { Finding::Good } else { Finding::Negative })
     }
 }
 
@@ -144,26 +153,35 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// Messages that the ring still holds, by kind, and the oldest sequence among them.
-fn held(ring: &RingRegion) -> Result<(BTreeMap<String, u64>, Option<u64>), Failure> {
-    let mut tap = ring.attach(Start::Oldest)?;
-    let (mut kinds, mut oldest) = (BTreeMap::new(), None);
-    // A writer at work may publish for ever: one ring's worth is enough.
-    let end = tap.next_sequence() + ring.slots as u64;
-    let mut batch = Batch::default();
-    while tap.next_sequence() < end {
-        match tap.read(&mut batch) {
+/// What a ring holds.
+#[derive(Debug, Default)]
+struct Held {
+    /// Messages by kind.
+    kinds: BTreeMap<String, u64>,
+    /// The oldest sequence among them.
+    oldest: Option<u64>,
+    /// Messages that were published and cannot be read.
+    damaged: u64,
+}
+
+/// Messages that the ring still holds. A writer at work may publish for ever: what was there at the beginning is enough.
+fn held(ring: &RingRegion) -> Result<Held, Failure> {
+    let (mut reading, mut batch) = (Reading::begin(ring, Start::Oldest)?, Batch::default());
+    let (mut held, end) = (Held::default(), ring.published());
+    while !reading.is_at(end) {
+        match reading.read(ring, end, &mut batch) {
             Read::Messages(_) => {
-                oldest = oldest.or(Some(batch.first_sequence));
+                held.oldest = held.oldest.or(Some(batch.first_sequence));
                 for (_, words) in batch.messages() {
                     let value = decode::message(ring.id.kind, words);
                     let kind = value["kind"].as_str().unwrap_or("unreadable").to_owned();
-                    *kinds.entry(kind).or_insert(0) += 1;
+                    *held.kinds.entry(kind).or_insert(0) += 1;
                 }
             }
+            Read::Damaged(_, missed) => held.damaged += missed,
             Read::Lapped(..) => {}
             Read::Nothing => break,
         }
     }
-    Ok((kinds, oldest))
+    Ok(held)
 }

@@ -4,15 +4,15 @@
 //! message, so that of a ring too fast for eyes it shows a sample.
 
 use crate::export::{Event, Sink, What};
-use crate::failure::{Failure, Finding, Outcome};
+use crate::failure::{Finding, INTERRUPTED, Outcome};
+use crate::place::Ending;
 use crate::query::Filter;
-use crate::regions::{BATCH, Batch, Read, RingRegion, Tap};
-use crate::ring::source::Source;
+use crate::regions::{BATCH, Batch, Read, RingRegion};
+use crate::ring::reading::{Reading, scan};
+use crate::ring::source::{Opened, Source};
 use clap::Args;
-use recorder::capture::stamp;
 use runtime::signal::stop_requested;
 use shm_layout::ring::Start;
-use shm_layout::topology::RingId;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub struct Arguments {
     /// Only messages of which this holds: instrument=, kind=, cl_ord_id=, strategy=, side=; may be given more than once
     #[arg(long = "where", value_name = "KEY=VALUE")]
     conditions: Vec<String>,
-    /// Go on as messages come
+    /// Go on as messages come, until the instance ends
     #[arg(short, long)]
     follow: bool,
     /// Print one JSON object per message
@@ -54,100 +54,115 @@ impl Arguments {
     /// When there is no such instance or ring, or a condition is none.
     pub fn run(&self) -> Outcome {
         let opened = self.source.open()?;
-        let filter = Filter::parse(&self.conditions, opened.host().as_ref())?;
-        let (ring, mut sink) = (&opened.ring, Sink::stream(self.json));
+        let host = opened.host();
+        let filter = Filter::parse(&self.conditions, host.as_ref())?;
+        let mut sink = Sink::stream(self.json).with_symbols(host);
+        match self.print(&opened, &filter, &mut sink) {
+            // A stream without an end of its own is ended by a signal.
+            Err(failure) if self.follow && failure.code == INTERRUPTED => Ok(Finding::Good),
+            outcome => outcome,
+        }
+    }
+
+    fn print(&self, opened: &Opened, filter: &Filter, sink: &mut Sink) -> Outcome {
+        let ring = &opened.ring;
         // Without --follow: what was there when the command began, however fast the writer is.
         let end = ring.published();
+        let mut found = Finding::Good;
         let start = match (self.from, self.oldest) {
             (Some(sequence), _) => Start::After(sequence.saturating_sub(1)),
             (None, true) => Start::Oldest,
             (None, false) if filter.is_empty() => Start::After(end.saturating_sub(self.count)),
             (None, false) => {
-                self.print_last(ring, &filter, end, &mut sink)?;
+                found = self.print_last(ring, filter, end, sink)?;
                 Start::After(end)
             }
         };
-        let mut tap = ring.attach(start)?;
-        scan(ring.id, &mut tap, &filter, end, &mut sink)?;
-        if self.follow { follow(ring, &mut tap, &filter, &mut sink) } else { Ok(Finding::Good) }
+        let mut reading = Reading::begin(ring, start)?;
+        found = found.max(scan(ring, &mut reading, filter, end, sink)?);
+        if self.follow {
+            found = found.max(follow(opened, &mut reading, filter, sink)?);
+        }
+        Ok(found)
     }
 
-    /// Prints the last messages that match, among those that the ring holds.
-    fn print_last(&self, ring: &RingRegion, filter: &Filter, end: u64, sink: &mut Sink) -> Result<(), Failure> {
-        let mut last: VecDeque<(u64, Vec<u64>)> = VecDeque::new();
-        let (mut tap, mut batch) = (ring.attach(Start::Oldest)?, Batch::default());
-        while tap.next_sequence() <= end && !stop_requested() && tap.read(&mut batch) != Read::Nothing {
-            for (sequence, words) in batch.messages().filter(|(sequence, _)| *sequence <= end) {
-                if filter.matches(ring.id, words) {
-                    last.push_back((sequence, words.to_vec()));
+    /// Prints the last messages that match, among those that the ring holds, after what of it cannot be read.
+    fn print_last(&self, ring: &RingRegion, filter: &Filter, end: u64, sink: &mut Sink) -> Outcome {
+        let mut last: VecDeque<(u64, u64, Vec<u64>)> = VecDeque::new();
+        let (mut reading, mut batch) = (Reading::begin(ring, Start::Oldest)?, Batch::default());
+        let mut found = Finding::Good;
+        while !reading.is_at(end) {
+            if stop_requested() {
+                return Err(sink.interrupted());
+            }
+            match reading.read(ring, end, &mut batch) {
+                Read::Messages(_) => {
+                    for (sequence, words) in batch.messages().filter(|(sequence, _)| *sequence <= end) {
+                        let stamp_ns = reading.carry(ring.id.kind, words);
+                        if filter.matches(ring.id, words) {
+                            last.push_back((sequence, stamp_ns, words.to_vec()));
+                        }
+                    }
                 }
+                Read::Damaged(sequence, missed) => {
+                    reading.write_missing(ring.id, sequence, What::Damaged(missed), sink)?;
+                    found = Finding::Negative;
+                }
+                Read::Lapped(..) => {}
+                Read::Nothing => break,
             }
             while last.len() as u64 > self.count {
                 last.pop_front();
             }
         }
-        last.iter().try_for_each(|(sequence, words)| sink.write(&message(ring.id, *sequence, words)))
+        let event = |(sequence, stamp_ns, words): &(u64, u64, Vec<u64>)| {
+            let (sequence, stamp_ns) = (*sequence, *stamp_ns);
+            sink.write(&Event { ring: ring.id, sequence, stamp_ns, what: What::Message(words) })
+        };
+        last.iter().try_for_each(event)?;
+        Ok(found)
     }
 }
 
-/// The event of a message.
-fn message(ring: RingId, sequence: u64, words: &[u64]) -> Event<'_> {
-    Event { ring, sequence, stamp_ns: stamp::own(ring.kind, words), what: What::Message(words) }
-}
-
-/// Writes what the ring holds, up to the sequence `end`; laps too.
-///
-/// # Errors
-/// When the sink cannot be written.
-pub fn scan(ring: RingId, tap: &mut Tap, filter: &Filter, end: u64, sink: &mut Sink) -> Result<(), Failure> {
-    let mut batch = Batch::default();
-    while tap.next_sequence() <= end && !stop_requested() {
-        match tap.read(&mut batch) {
-            Read::Messages(_) => {
-                for (sequence, words) in batch.messages().filter(|(sequence, _)| *sequence <= end) {
-                    if filter.matches(ring, words) {
-                        sink.write(&message(ring, sequence, words))?;
-                    }
-                }
-            }
-            Read::Lapped(sequence, missed) => {
-                sink.write(&Event { ring, sequence, stamp_ns: 0, what: What::Lapped(missed) })?;
-            }
-            Read::Nothing => break,
-        }
-    }
-    // A last batch may reach beyond: those messages are the follower's.
-    if tap.next_sequence() > end + 1 {
-        tap.seek(end);
-    }
-    Ok(())
-}
-
-/// Goes on as messages come, until it is told to stop.
-fn follow(ring: &RingRegion, tap: &mut Tap, filter: &Filter, sink: &mut Sink) -> Outcome {
-    let (mut batch, mut burst) = (Batch::default(), 0);
+/// Goes on as messages come, until it is told to stop or the instance, which lived, has ended.
+fn follow(opened: &Opened, reading: &mut Reading, filter: &Filter, sink: &mut Sink) -> Outcome {
+    let (ring, mut ending) = (&opened.ring, Ending::of(opened.place.as_ref()));
+    let (mut batch, mut burst, mut has_ended, mut found) = (Batch::default(), 0, false, Finding::Good);
+    // The last sequence that is sure to have been published before a look: what is not there then is damage.
+    let mut sure = 0;
     while !stop_requested() {
-        match tap.read(&mut batch) {
+        match reading.read(ring, sure, &mut batch) {
             Read::Messages(count) => {
-                for (sequence, words) in batch.messages() {
-                    if filter.matches(ring.id, words) {
-                        sink.write(&message(ring.id, sequence, words))?;
-                    }
-                }
+                reading.write(ring.id, &batch, u64::MAX, filter, sink)?;
                 burst += count;
             }
             Read::Lapped(sequence, _) => {
-                tap.seek(ring.published().saturating_sub(BATCH as u64).max(tap.next_sequence() - 1));
-                let missed = tap.next_sequence() - sequence;
-                sink.write(&Event { ring: ring.id, sequence, stamp_ns: 0, what: What::Lapped(missed) })?;
+                reading.skip_to(ring.published().saturating_sub(BATCH as u64));
+                let missed = reading.next_sequence() - sequence;
+                reading.write_missing(ring.id, sequence, What::Lapped(missed), sink)?;
                 burst = BURST;
             }
-            Read::Nothing => burst = BURST,
+            // What was published before the end was seen has been read now.
+            Read::Nothing if has_ended => {
+                eprintln!("tickway: the instance has ended");
+                break;
+            }
+            Read::Damaged(sequence, missed) => {
+                reading.write_missing(ring.id, sequence, What::Damaged(missed), sink)?;
+                found = Finding::Negative;
+            }
+            Read::Nothing => {
+                // A writer that is a ring ahead has overwritten what is looked for: where that is not so, the word is false.
+                let published = ring.published();
+                sure = if published < reading.next_sequence() + ring.slots as u64 { published } else { 0 };
+                burst = BURST;
+            }
         }
         if burst >= BURST {
             burst = 0;
             std::thread::sleep(NAP);
+            has_ended = has_ended || ending.has_come();
         }
     }
-    Ok(Finding::Good)
+    Ok(found)
 }

@@ -7,7 +7,7 @@ mod header;
 pub mod slots;
 
 use crate::decode;
-use crate::failure::{Failure, Finding, NO_INPUT, Outcome};
+use crate::failure::{DATA_ERROR, Failure, Finding, NO_INPUT, Outcome};
 use crate::output;
 use crate::place::Which;
 use crate::regions::{Regions, RingRegion};
@@ -57,7 +57,13 @@ impl Arguments {
         }
         let (mut findings, mut messages) = (Vec::new(), 0);
         for file in &files {
-            let (faults, checked) = verify(file, &regions)?;
+            let (faults, checked) = match verify(file, &regions) {
+                Ok(found) => found,
+                // A file that is not there was named wrong; whatever else cannot be read is a finding, and the others are
+                // checked all the same.
+                Err(refused) if self.file.is_some() && refused.code != DATA_ERROR => return Err(refused),
+                Err(refused) => (vec![unreadable(file, refused)], 0),
+            };
             messages += checked;
             findings.extend(faults.into_iter().map(|fault| (file.clone(), fault)));
         }
@@ -108,16 +114,20 @@ fn is_ring(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "ring")
 }
 
+/// A file that is no ring, as a finding, which names the file itself.
+fn unreadable(file: &Path, refused: Failure) -> Fault {
+    let prefix = format!("{}: ", file.display());
+    let what = refused.message.strip_prefix(&prefix).unwrap_or(&refused.message).to_owned();
+    Fault { offset: 0, slot: None, what }
+}
+
 /// Checks a region file; what is wrong, and how many messages were checked.
 fn verify(file: &Path, regions: &Regions) -> Result<(Vec<Fault>, u64), Failure> {
     let mut faults = header::faults(file)?;
     if !faults.is_empty() {
         return Ok((faults, 0));
     }
-    let ring = match RingRegion::open(file) {
-        Ok(ring) => ring,
-        Err(refused) => return Ok((vec![Fault { offset: 0, slot: None, what: refused.message }], 0)),
-    };
+    let ring = RingRegion::open(file)?;
     let slots = Slots::of(&ring);
     header::reserved_words(&slots, &mut faults);
     header::writer(&ring, regions, &mut faults);

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use shm_layout::layout::ring_layout_hash;
 use shm_layout::topology::RingKind;
+use shm_layout::types::Role;
 use std::path::PathBuf;
 
 /// Messages: their fields, offsets, types and units
@@ -98,6 +99,10 @@ fn to_json(message: &MessageType, fields: bool) -> Value {
                     super::Repr::Code(codes) => {
                         let named = (codes.values)().into_iter().map(|(code, name)| (code.to_string(), json!(name)));
                         Value::Object(named.collect::<Map<_, _>>())
+                    }
+                    super::Repr::Role => {
+                        let named = Role::ALL.iter().map(|role| ((*role as u8).to_string(), json!(role.folder())));
+                        Value::Object([("0".to_owned(), json!("all"))].into_iter().chain(named).collect())
                     }
                     _ => Value::Null,
                 };

@@ -25,7 +25,7 @@ const HEAD: &[Field] = &[
     field("ord_status", 2, 1, Code(&ORD_STATUS), "status of the order after the event (FIX 39)"),
 ];
 const EVENT: &[Field] = &[field("exec_type", 3, 1, Code(&EXEC_TYPE), "what happened (FIX 150)")];
-const REFUSED: &[Field] = &[field("exec_type", 3, 1, Code(&REQUEST), "the request refused (FIX 434)")];
+const REFUSED: &[Field] = &[field("cxl_rej_response_to", 3, 1, Code(&REQUEST), "the request refused (FIX 434)")];
 const BODY: &[Field] = &[
     field("venue_id", 4, 2, Unsigned, "row of the host file's venues"),
     field("strategy_id", 6, 2, Unsigned, "strategy that owns the order"),

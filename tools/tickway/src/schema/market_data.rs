@@ -32,10 +32,10 @@ const HEADER: &[Field] = &[
 ];
 
 const NO_DETAIL: &[Field] = &[field("detail", 36, 4, Reserved, "none")];
-const ORDERS: &[Field] = &[field("detail", 36, 4, Unsigned, "orders left at the level")];
-const REASON: &[Field] = &[field("detail", 36, 4, Ascii, "the venue's reason")];
-const INTEGRITY: &[Field] = &[field("detail", 36, 4, Code(&FAULT), "why the book is not trusted")];
-const CHANNEL_STATE: &[Field] = &[field("detail", 36, 4, Code(&CHANNEL), "state of the channel")];
+const ORDERS: &[Field] = &[field("order_count", 36, 4, Unsigned, "orders left at the level")];
+const REASON: &[Field] = &[field("reason", 36, 4, Ascii, "the venue's reason")];
+const INTEGRITY: &[Field] = &[field("integrity_fault", 36, 4, Code(&FAULT), "why the book is not trusted")];
+const CHANNEL_STATE: &[Field] = &[field("channel_state", 36, 4, Code(&CHANNEL), "state of the channel")];
 
 const PRICED: &[Field] =
     &[field("price", 40, 8, Price, "price of the level or execution"), field("qty", 48, 8, Qty, "quantity at it")];

@@ -95,16 +95,49 @@ fn layout(message: &MessageType) -> Layout {
     }
 }
 
+/// Fields of a struct that are called by what they mean on each kind.
+const BY_KIND: [(&str, &[&str]); 8] = [
+    ("exec_type", &["cxl_rej_response_to"]),
+    ("detail", &["order_count", "reason", "integrity_fault", "channel_state"]),
+    ("flags", &["first", "last"]),
+    ("ring", &["input_ring"]),
+    ("code", &["role", "validity"]),
+    ("index", &["trading_status"]),
+    ("through_sequence", &["channel_sequence"]),
+    ("value", &["lost", "generation", "held", "bid", "ask", "receive_ns", "epoch", "through_journal_sequence"]),
+];
+
+/// True when a field is what the struct calls so, or a meaning of it.
+fn is_called(field: &Field, name: &str) -> bool {
+    field.name == name || BY_KIND.iter().any(|(own, others)| *own == name && others.contains(&field.name))
+}
+
 #[test]
 fn every_field_is_the_structs() {
     for message in types() {
-        let described: Layout = message.fields().map(|field| (field.name, field.offset, field.bytes)).collect();
-        assert_eq!(described, layout(message), "{}", message.name);
-        let end = described.iter().fold(0, |end, (name, offset, bytes)| {
-            assert_eq!(*offset, end, "{}.{name} follows without a hole", message.name);
-            offset + bytes
+        let layout = layout(message);
+        for field in message.shown() {
+            let end = field.offset + field.bytes;
+            let holds = |(_, offset, bytes): &&(&str, usize, usize)| {
+                (*offset..=offset + bytes).contains(&field.offset) && end <= offset + bytes
+            };
+            let (name, offset, bytes) =
+                layout.iter().find(holds).unwrap_or_else(|| panic!("{}.{}", message.name, field.name));
+            assert!(is_called(field, name), "{}.{} lies in {name}", message.name, field.name);
+            assert!(field.name != *name || (field.offset, field.bytes) == (*offset, *bytes), "{}.{name}", message.name);
+        }
+        let end = message.fields().fold(0, |end, field| {
+            // Bits share their byte.
+            let shared = matches!(field.repr, Repr::Bit(bit) if bit > 0) && field.offset + field.bytes == end;
+            assert!(shared || field.offset == end, "{}.{} follows without a hole", message.name, field.name);
+            field.offset + field.bytes
         });
         assert_eq!(end, message.payload_bytes(), "{}", message.name);
+        let names: Vec<_> = message.shown().map(|field| field.name).collect();
+        let taken = ["ring", "sequence", "stamp_ns", "missed", "error", "words", "schema_version"];
+        for (index, name) in names.iter().enumerate() {
+            assert!(!names[..index].contains(name) && !taken.contains(name), "{}.{name} is taken", message.name);
+        }
     }
 }
 
@@ -143,7 +176,9 @@ fn every_line_of_the_readme_is_a_field() {
             for ring in &rings {
                 // What one kind reserves, another has; a reserved tail has the README's shorter name.
                 let is_it = |field: &Field| {
-                    field.offset.to_string() == offset && field.name.starts_with(name) && field.type_name() == type_name
+                    field.offset.to_string() == offset
+                        && (field.name.starts_with(name) || is_called(field, name))
+                        && field.type_name() == type_name
                 };
                 assert!(
                     types_of(*ring).flat_map(MessageType::fields).any(is_it),

@@ -1,10 +1,14 @@
-//! The Wireshark dissector, in Lua, made of the description: one subtree per message, codes by name, filters such as
-//! `tickway.cl_ord_id`. It reads what `export/pcapng.rs` draws.
+//! The Wireshark dissector, in Lua, made of the description: one subtree per message, each field by its name and value in
+//! NDJSON, filters such as `tickway.cl_ord_id` or `tickway.side == "sell"`. It reads what `export/pcapng.rs` draws.
+//!
+//! Three things are said otherwise than in NDJSON: `all` instruments are 4294967295, an array is its values with spaces
+//! between, and what is null there is not there at all.
 
-use super::{Field, Repr, types};
+use super::{Codes, Field, Repr, types};
 use crate::export::pcapng::{PACKET_HEADER_BYTES, VERSION};
 use crate::output::snake;
 use shm_layout::topology::RingKind;
+use shm_layout::types::Role;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -19,7 +23,7 @@ local tickway = Proto("tickway", "Tickway")
 local f = {}
 f.version = ProtoField.uint8("tickway.version", "Version")
 f.record = ProtoField.uint8("tickway.record", "Record", base.DEC,
-  { [1] = "message", [2] = "lapped", [3] = "gap", [4] = "end" })
+  { [1] = "message", [2] = "lapped", [3] = "gap", [4] = "end", [5] = "damaged" })
 f.ring = ProtoField.uint32("tickway.ring", "Ring", base.HEX)
 f.ring_name = ProtoField.string("tickway.ring_name", "Ring name")
 f.sequence = ProtoField.uint64("tickway.sequence", "Sequence")
@@ -45,31 +49,65 @@ local function base36(value)
   end
   return text
 end
+
+local function ascii(range)
+  local text = ""
+  for at = 0, range:len() - 1 do text = text .. string.char(range(at, 1):uint()) end
+  return (text:gsub("^[%z ]+", ""):gsub("[%z ]+$", ""))
+end
+
+local function joined(range, signed)
+  local values = {}
+  for at = 0, range:len() - 8, 8 do
+    values[#values + 1] = tostring(signed and range(at, 8):le_int64() or range(at, 8):le_uint64())
+  end
+  return table.concat(values, " ")
+end
+
+local function code(tree, field, range, names)
+  local number = range:le_uint()
+  tree:add(field, range, names[number] or tostring(number))
+end
 "#;
 
 /// The script.
 #[must_use]
 pub fn script() -> String {
     let mut text = HEAD.to_owned();
-    let mut declared: BTreeMap<String, &Field> = BTreeMap::new();
-    for message in types() {
-        for field in message.fields().filter(|field| !matches!(field.repr, Repr::Reserved)) {
-            declared.entry(key(field)).or_insert(field);
+    let shown = || types().flat_map(super::MessageType::shown);
+    let (mut fields, mut codes): (BTreeMap<&str, Kind>, BTreeMap<&str, &Codes>) = (BTreeMap::new(), BTreeMap::new());
+    for field in shown() {
+        let kind = kind_of(field);
+        let known = *fields.entry(field.name).and_modify(|known| *known = (*known).max(kind)).or_insert(kind);
+        assert!(known.is_number() == kind.is_number() || known == kind, "{} is of two kinds", field.name);
+        if let Repr::Code(table) = field.repr {
+            codes.insert(table.name, table);
         }
     }
-    for (key, field) in &declared {
-        let _ = writeln!(text, "f[\"{key}\"] = {}", declaration(field));
+    for (name, kind) in &fields {
+        let _ = writeln!(text, "f[\"{name}\"] = ProtoField.{}", kind.declaration(name));
     }
-    text.push_str("tickway.fields = f\n\nlocal rings = {\n");
+    text.push_str("tickway.fields = f\n\nlocal names = {}\n");
+    for (name, table) in codes {
+        let entry = |(code, name): (u64, &str)| format!("[{code}] = \"{}\"", snake(name));
+        let entries: Vec<String> = (table.values)().into_iter().map(entry).collect();
+        let _ = writeln!(text, "names.{name} = {{ {} }}", entries.join(", "));
+    }
+    let roles: Vec<String> =
+        Role::ALL.iter().map(|role| format!("[{}] = \"{}\"", *role as u8, role.folder())).collect();
+    let _ = writeln!(text, "local roles = {{ [0] = \"all\", {} }}", roles.join(", "));
+    text.push_str("\nlocal rings = {\n");
     for ring in RingKind::ALL {
-        let _ = writeln!(text, "  [{}] = \"{}\",", *ring as u8, ring.snake_name());
+        let _ = writeln!(text, "  [{}] = {{ \"{}\", \"{}\" }},", *ring as u8, ring.snake_name(), naming(*ring));
     }
-    text.push_str("}\n\nlocal messages = {}\n");
+    text.push_str("}\n");
+    text.push_str(RING_NAME);
+    text.push_str("local messages = {}\n");
     for message in types() {
         for ring in message.rings {
             let at = u32::from(*ring as u8) << 8 | u32::from(message.kind);
             let _ = writeln!(text, "messages[{at}] = {{ \"{}\", function(tree, p)", message.name);
-            for field in message.fields().filter(|field| !matches!(field.repr, Repr::Reserved)) {
+            for field in message.shown() {
                 let _ = writeln!(text, "  {}", statement(field));
             }
             text.push_str("end }\n");
@@ -79,58 +117,103 @@ pub fn script() -> String {
     text + &tail
 }
 
-/// The name of a field in the script: fields of one name and another type are others.
-fn key(field: &Field) -> String {
-    match field.repr {
-        Repr::Code(codes) if field.name == "kind" => format!("kind.{}", snake(codes.name)),
-        Repr::Code(codes) if matches!(field.name, "exec_type" | "detail") => {
-            format!("{}.{}", field.name, snake(codes.name))
+/// What a field is to Wireshark. Fields of one name are one field there: of numbers the widest, in this order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Kind {
+    Unsigned32,
+    Unsigned64,
+    Signed64,
+    Hash,
+    Bool,
+    Bytes,
+    Text,
+}
+
+impl Kind {
+    const fn is_number(self) -> bool {
+        matches!(self, Self::Unsigned32 | Self::Unsigned64)
+    }
+
+    fn declaration(self, name: &str) -> String {
+        let filter = format!("\"tickway.{name}\", \"{name}\"");
+        match self {
+            Self::Unsigned32 if name == "instrument_id" => {
+                format!("uint32({filter}, base.DEC, {{ [4294967295] = \"all\" }})")
+            }
+            Self::Unsigned32 => format!("uint32({filter})"),
+            Self::Unsigned64 => format!("uint64({filter})"),
+            Self::Signed64 => format!("int64({filter})"),
+            Self::Hash => format!("uint64({filter}, base.HEX)"),
+            Self::Bool => format!("bool({filter})"),
+            Self::Bytes => format!("bytes({filter})"),
+            Self::Text => format!("string({filter})"),
         }
-        Repr::Ascii => format!("{}.text", field.name),
-        Repr::Signed => format!("{}.signed", field.name),
-        // A step's ring is not the ring that the packet lay in.
-        Repr::Ring => "input_ring".to_owned(),
-        _ if field.name == "index" => format!("index.u{}", field.bytes * 8),
-        _ => field.name.to_owned(),
     }
 }
 
-fn declaration(field: &Field) -> String {
-    let (key, name) = (key(field), field.name);
-    let filter = format!("\"tickway.{key}\", \"{name}\"");
+fn kind_of(field: &Field) -> Kind {
     match field.repr {
-        Repr::Code(codes) => {
-            let values: Vec<String> =
-                (codes.values)().iter().map(|(code, name)| format!("[{code}] = \"{}\"", snake(name))).collect();
-            format!("ProtoField.uint{}({filter}, base.DEC, {{ {} }})", field.bytes * 8, values.join(", "))
-        }
-        Repr::Price | Repr::Qty | Repr::ClOrdId | Repr::Ascii => format!("ProtoField.string({filter})"),
-        Repr::Nanos => format!("ProtoField.uint64({filter})"),
-        Repr::Hash => format!("ProtoField.uint64({filter}, base.HEX)"),
-        Repr::Ring => format!("ProtoField.uint32({filter}, base.HEX)"),
-        Repr::Bytes => format!("ProtoField.bytes({filter})"),
-        Repr::Signed => format!("ProtoField.int64({filter})"),
-        Repr::Unsigned | Repr::Instrument if field.bytes > 8 => format!("ProtoField.uint64({filter})"),
-        Repr::Unsigned | Repr::Instrument | Repr::Reserved => format!("ProtoField.uint{}({filter})", field.bytes * 8),
+        Repr::Unsigned | Repr::Signed if field.bytes > 8 => Kind::Text,
+        Repr::Signed => Kind::Signed64,
+        Repr::Unsigned | Repr::Nanos | Repr::Instrument | Repr::Reserved if field.bytes > 4 => Kind::Unsigned64,
+        Repr::Unsigned | Repr::Nanos | Repr::Instrument | Repr::Reserved => Kind::Unsigned32,
+        Repr::Hash => Kind::Hash,
+        Repr::Bool | Repr::Bit(_) => Kind::Bool,
+        Repr::Bytes(_) => Kind::Bytes,
+        Repr::Code(_) | Repr::Role | Repr::Price | Repr::Qty | Repr::ClOrdId | Repr::Ring | Repr::Ascii => Kind::Text,
+    }
+}
+
+/// What follows the kind in a ring's name: i the index, g the gateway, w the writer's role.
+const fn naming(ring: RingKind) -> &'static str {
+    match ring {
+        RingKind::MarketData | RingKind::Execution => ".i",
+        RingKind::OrderIntent => ".i-g",
+        RingKind::OrderEntry => ".g",
+        RingKind::Control => "",
+        RingKind::Step | RingKind::Wire => ".w.i",
     }
 }
 
 fn statement(field: &Field) -> String {
-    let range = |offset: usize, bytes: usize| format!("p({offset}, {bytes})");
-    let whole = range(field.offset, field.bytes);
-    let key = key(field);
+    let (key, whole) = (format!("f[\"{}\"]", field.name), format!("p({}, {})", field.offset, field.bytes));
+    let add = |value: &str| format!("tree:add({key}, {whole}, {value})");
     match field.repr {
-        Repr::Price | Repr::Qty => format!("tree:add(f[\"{key}\"], {whole}, decimal({whole}:le_int64()))"),
-        Repr::ClOrdId => format!("tree:add(f[\"{key}\"], {whole}, base36({whole}:le_uint64()))"),
-        Repr::Ascii | Repr::Bytes => format!("tree:add(f[\"{key}\"], {whole})"),
-        _ if field.bytes > 8 => (field.offset..field.offset + field.bytes)
-            .step_by(8)
-            .map(|offset| format!("tree:add_le(f[\"{key}\"], {})", range(offset, 8)))
-            .collect::<Vec<_>>()
-            .join("; "),
-        _ => format!("tree:add_le(f[\"{key}\"], {whole})"),
+        Repr::Price | Repr::Qty => add(&format!("decimal({whole}:le_int64())")),
+        Repr::ClOrdId => {
+            format!("if {whole}:le_uint64() ~= UInt64(0) then {} end", add(&format!("base36({whole}:le_uint64())")))
+        }
+        Repr::Code(codes) => format!("code(tree, {key}, {whole}, names.{})", codes.name),
+        Repr::Role => format!("code(tree, {key}, {whole}, roles)"),
+        Repr::Bool => add(&format!("{whole}:le_uint64() == UInt64(1)")),
+        // Lua counts the bits of a range from its first byte's highest.
+        Repr::Bit(bit) => add(&format!("{whole}:bitfield({}, 1) == 1", 7 - bit)),
+        Repr::Ring => add(&format!("ring_name({whole})")),
+        Repr::Ascii => add(&format!("ascii({whole})")),
+        Repr::Bytes(length_at) => {
+            let (offset, bytes) = (field.offset, field.bytes);
+            let used = format!("math.min(p({length_at}, 2):le_uint(), {bytes})");
+            format!("if {used} > 0 then tree:add({key}, p({offset}, {used})) end")
+        }
+        Repr::Unsigned | Repr::Signed if field.bytes > 8 => {
+            add(&format!("joined({whole}, {})", matches!(field.repr, Repr::Signed)))
+        }
+        Repr::Unsigned | Repr::Signed | Repr::Nanos | Repr::Instrument | Repr::Hash | Repr::Reserved => {
+            format!("tree:add_le({key}, {whole})")
+        }
     }
 }
+
+const RING_NAME: &str = r#"
+local function ring_name(range)
+  local ring = rings[range(3, 1):uint()]
+  if ring == nil then return tostring(range:le_uint()) end
+  local writer = roles[range(2, 1):uint()] or "?"
+  local parts = { g = range(0, 1):uint(), i = range(1, 1):uint(), w = writer }
+  return ring[1] .. ring[2]:gsub("%a", parts)
+end
+
+"#;
 
 const TAIL: &str = r#"
 function tickway.dissector(buffer, pinfo, root)
@@ -140,13 +223,13 @@ function tickway.dissector(buffer, pinfo, root)
   tree:add(f.version, buffer(0, 1))
   tree:add(f.record, buffer(1, 1))
   tree:add_le(f.ring, buffer(4, 4))
-  local name = rings[buffer(7, 1):uint()] or "unknown ring"
+  local name = ring_name(buffer(4, 4))
   tree:add(f.ring_name, buffer(4, 4), name)
   tree:add_le(f.sequence, buffer(8, 8))
   local record = buffer(1, 1):uint()
   if record ~= 1 then
     tree:add_le(f.missed, buffer(16, 8))
-    local what = ({ [2] = "lapped ", [3] = "gap ", [4] = "end " })[record] or "unknown record "
+    local what = ({ [2] = "lapped ", [3] = "gap ", [4] = "end ", [5] = "damaged " })[record] or "unknown record "
     pinfo.cols.info = name .. ": " .. what .. tostring(buffer(16, 8):le_uint64())
     return buffer:len()
   end

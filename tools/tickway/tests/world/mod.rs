@@ -27,7 +27,7 @@ pub const SLOTS: u64 = 64;
 /// Messages that were published in it: more than it holds.
 pub const PUBLISHED: u64 = 100;
 /// Boot stamp of the instance.
-const BOOT: u64 = memory::BOOT_STAMP;
+pub const BOOT: u64 = memory::BOOT_STAMP;
 const NOW: Nanos = Nanos(1_000);
 
 /// An instance that has died.
@@ -43,9 +43,14 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         let name = InstanceName::new("dead").unwrap();
         let instance = Instance::beneath(&name, &directory.path().join("shm"), &directory.path().join("data"));
+        Self::of(instance, directory)
+    }
+
+    /// In these directories.
+    pub fn of(instance: Instance, directory: tempfile::TempDir) -> Self {
         instance.create_directories(1).unwrap();
         let text = include_str!("../../../../tuning/demo.toml")
-            .replace("instance = \"demo\"", "instance = \"dead\"")
+            .replace("instance = \"demo\"", &format!("instance = \"{}\"", instance.name().as_str()))
             .replace("order_intent = 16384", "order_intent = 64");
         let file = HostFile::parse("demo.toml", &text).unwrap();
         std::fs::write(instance.host_file(), file.echo()).unwrap();

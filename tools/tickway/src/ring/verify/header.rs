@@ -2,8 +2,7 @@
 
 use super::{Fault, Slots};
 use crate::failure::Failure;
-use crate::regions::{Regions, RingRegion};
-use runtime::mmap::{Access, map_region};
+use crate::regions::{self, Regions, RingRegion};
 use shm_layout::layout::ring_layout_hash;
 use shm_layout::region::{HEADER_BYTES, MAGIC, REGION_VERSION, RegionHeader, RegionKind};
 use shm_layout::ring::sync::{Ordering, SharedWords};
@@ -20,7 +19,7 @@ pub const RING_WORDS: u64 = HEADER_BYTES as u64;
 /// # Errors
 /// When the file cannot be mapped at all.
 pub fn faults(file: &Path) -> Result<Vec<Fault>, Failure> {
-    let words = map_region(file, Access::ReadOnly, None)?.words;
+    let words = regions::map(file)?;
     let mut faults = Vec::new();
     let mut fault = |offset: u64, what: String| faults.push(Fault { offset, slot: None, what });
     if words.len() * 8 < HEADER_BYTES {
@@ -57,7 +56,7 @@ pub fn faults(file: &Path) -> Result<Vec<Fault>, Failure> {
     if faults.is_empty()
         && let Err(refused) = RegionHeader::read(&words)
     {
-        faults.push(Fault { offset: 0, slot: None, what: refused.to_string() });
+        faults.push(Fault { offset: 0, slot: None, what: regions::without_advice(&refused) });
     }
     Ok(faults)
 }
