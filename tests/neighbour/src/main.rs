@@ -5,10 +5,10 @@
 
 use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
-use neighbour::publish;
+use neighbour::death::Death;
 use neighbour::reader::{self, Counts, Kind};
 use neighbour::scribble::Scribbler;
-use neighbour::writer;
+use neighbour::{append, image, publish, writer};
 use runtime::clock::monotonic_ns;
 use runtime::mmap::{Access, MODE_PRIVATE, create_region, map_region};
 use std::io::Read;
@@ -46,23 +46,26 @@ enum Part {
     /// The mutator over every file of a folder.
     Scribble(Job),
     /// One life of a ring's writer, which may die at a failpoint.
-    Publish {
-        /// Region file of the ring.
-        #[arg(long)]
-        path: PathBuf,
-        /// Epoch of this life.
-        #[arg(long)]
-        epoch: u64,
-        /// Messages to publish, in batches.
-        #[arg(long)]
-        count: u64,
-        /// Failpoint at which it is SIGKILLed.
-        #[arg(long)]
-        point: Option<String>,
-        /// Hits of it that pass.
-        #[arg(long, default_value_t = 0)]
-        after: u32,
-    },
+    Publish(Life),
+    /// One life of the market image's writer, likewise.
+    Image(Life),
+    /// One life of the journal's writer, likewise.
+    Append(Life),
+}
+
+#[derive(clap::Args)]
+struct Life {
+    /// File of the ring, the image or the tail.
+    #[arg(long)]
+    path: PathBuf,
+    /// Epoch of this life.
+    #[arg(long)]
+    epoch: u32,
+    /// Messages to publish (in batches), entries to write or records to append.
+    #[arg(long)]
+    count: u64,
+    #[command(flatten)]
+    death: Death,
 }
 
 #[derive(clap::Args, Clone)]
@@ -93,7 +96,9 @@ fn main() -> ExitCode {
         Part::Read(job) => read(&job),
         Part::Write(job) => write(&job),
         Part::Scribble(job) => scribble(&job),
-        Part::Publish { path, epoch, count, point, after } => publish::life(&path, epoch, count, point, after),
+        Part::Publish(Life { path, epoch, count, death }) => publish::life(&path, epoch.into(), count, death),
+        Part::Image(Life { path, epoch, count, death }) => image::life(&path, epoch.into(), count, death),
+        Part::Append(Life { path, epoch, count, death }) => append::life(&path, epoch, count, death),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
