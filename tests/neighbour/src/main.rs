@@ -3,7 +3,7 @@
 //! It touches only files that it made, in a folder of its own in shared memory, which it removes.
 #![forbid(unsafe_code)]
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::{Parser, Subcommand};
 use neighbour::death::Death;
 use neighbour::reader::{self, Counts, Kind};
@@ -161,6 +161,7 @@ fn scribble(job: &Job) -> anyhow::Result<()> {
 /// A part of the whole, as a process.
 struct Running {
     name: String,
+    kind: Option<Kind>,
     child: Child,
 }
 
@@ -178,7 +179,7 @@ impl Running {
         }
         let child = command.stdout(Stdio::piped()).spawn().context("cannot start a part")?;
         let name = kind.map_or(part.to_owned(), |kind| format!("{part} {}", kind.name()));
-        Ok(Self { name, child })
+        Ok(Self { name, kind, child })
     }
 
     /// What it said, once it ended well.
@@ -187,7 +188,7 @@ impl Running {
             if monotonic_ns() > deadline_ns {
                 self.child.kill()?;
                 self.child.wait()?;
-                anyhow::bail!("{} hangs: it was killed", self.name);
+                bail!("{} hangs: it was killed", self.name);
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -235,9 +236,10 @@ fn mutate(seconds: u64, seed: u64) -> anyhow::Result<()> {
     for part in &mut running {
         let said = part.finish(deadline)?;
         println!("{:<22} {said}", part.name);
-        if let Some(counts) = Counts::parse(&said) {
-            ensure!(counts.polls > 0, "{} read nothing", part.name);
-            ensure!(counts.met() > 0, "{} refused nothing: it was not scribbled over", part.name);
+        if let (Some(kind), Some(counts)) = (part.kind, Counts::parse(&said)) {
+            if let Some(what) = counts.lacks(kind) {
+                bail!("{} {what}: {counts}", part.name);
+            }
             // What was missed is in each reader's line only: one hostile hint makes it as large as a number can be.
             refused = refused.saturating_add(counts.refused).saturating_add(counts.corrupt);
         }
