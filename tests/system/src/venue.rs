@@ -87,8 +87,8 @@ impl Venue {
             ("group_port = 0", format!("group_port = {}", self.listening["group_port"])),
             ("request_address = \"127.0.0.1:0\"", format!("request_address = {:?}", said("request_addr"))),
             ("order_entry_address = \"127.0.0.1:0\"", format!("order_entry_address = {:?}", said("order_addr"))),
-            // Whoever got no CPU for a second must not be taken for dead: a test of this venue says itself who dies.
-            ("heartbeat_timeout_ms = 1000", "heartbeat_timeout_ms = 60000".to_owned()),
+            // Whoever got no CPU for seconds must not be taken for dead: a test of this venue says itself who dies.
+            ("heartbeat_timeout_ms = 1000", "heartbeat_timeout_ms = 60000\nstart_timeout_ms = 60000".to_owned()),
             ("symbol = \"AAAA\"", format!("symbol = {symbol:?}")),
             ("instruments = [\"AAAA\"]", format!("instruments = [{symbol:?}]")),
         ];
