@@ -21,5 +21,5 @@ pub mod counters;
 pub mod kill_page;
 pub mod layout;
 pub mod region;
-mod stamped;
+pub mod stamped;
 pub mod status;

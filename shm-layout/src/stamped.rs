@@ -9,6 +9,7 @@
 //! loads the stamp, copies the payload by relaxed words, and takes the copy only when the stamp is unchanged. A reader
 //! never waits without bound: a writer that died in the middle leaves the mark, and the reader says `Busy`.
 
+use crate::failpoint::Failpoint;
 use crate::ring::sync::{Ordering, SharedWords};
 #[cfg(loom)]
 use loom::sync::atomic::fence;
@@ -20,6 +21,12 @@ pub(crate) const WRITING: u64 = 1 << 63;
 /// Attempts of a reader before it says [`Busy`]: a write takes tens of nanoseconds, an attempt about as long.
 const TRIES: u32 = if cfg!(loom) { 2 } else { 64 };
 
+/// Mid-group: the mark is set and half of the payload is written.
+static AFTER_MARK: Failpoint = Failpoint::new("stamped.write.after_mark");
+
+/// The failpoints of every group (image entries, roster, echoes), for [`crate::failpoint::arm`].
+pub static FAILPOINTS: [&Failpoint; 1] = [&AFTER_MARK];
+
 /// The group is being written, or its writer died while it wrote.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Busy;
@@ -30,8 +37,13 @@ pub(crate) fn write<const N: usize>(words: &SharedWords, first: usize, payload: 
     words.store(first, count | WRITING, Ordering::Relaxed);
     // The mark is visible before any payload word: pairs with the reader's acquire fence.
     fence(Ordering::Release);
-    for (index, &word) in payload.iter().enumerate() {
+    let (half, rest) = payload.split_at(N / 2);
+    for (index, &word) in half.iter().enumerate() {
         words.store(first + 1 + index, word, Ordering::Relaxed);
+    }
+    AFTER_MARK.hit();
+    for (index, &word) in rest.iter().enumerate() {
+        words.store(first + 1 + N / 2 + index, word, Ordering::Relaxed);
     }
     words.store(first, count, Ordering::Release);
 }
@@ -80,7 +92,7 @@ mod tests {
 }
 
 /// Every interleaving and every order that the memory model allows:
-/// `RUSTFLAGS="--cfg loom" cargo test -p shm-layout --lib stamped`.
+/// `RUSTFLAGS="--cfg loom" cargo test -p shm-layout --release --lib loom_tests`.
 #[cfg(all(test, loom))]
 mod loom_tests {
     use super::*;

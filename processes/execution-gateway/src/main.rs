@@ -17,7 +17,8 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let failpoints: [&[_]; 2] = [&shm_layout::ring::FAILPOINTS, &FAILPOINTS];
+    let failpoints: [&[_]; 4] =
+        [&shm_layout::ring::FAILPOINTS, &shm_layout::stamped::FAILPOINTS, &journal::FAILPOINTS, &FAILPOINTS];
     let (process, status) = Process::attach(Role::ExecutionGateway, arguments, &failpoints)?;
     let around = status.loop_view();
     let mut shell = Shell::attach(&process, status)?;

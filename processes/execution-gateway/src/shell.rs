@@ -61,7 +61,8 @@ const PASSES_PER_REHEARSAL: u32 = 32;
 static BEFORE_COMMIT: Failpoint = Failpoint::new("gateway.entry.before_commit");
 
 /// The gateway's own failpoints.
-pub static FAILPOINTS: [&Failpoint; 3] = [&outlet::AFTER_JOURNAL, &connection::AFTER_WRITE, &BEFORE_COMMIT];
+pub static FAILPOINTS: [&Failpoint; 4] =
+    [&outlet::AFTER_JOURNAL, &connection::BEFORE_WRITE, &connection::AFTER_WRITE, &BEFORE_COMMIT];
 
 /// Why the gateway ended by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let failpoints: [&[_]; 1] = [&shm_layout::ring::FAILPOINTS];
+    let failpoints: [&[_]; 2] = [&shm_layout::ring::FAILPOINTS, &shm_layout::stamped::FAILPOINTS];
     let (process, status) = Process::attach(Role::FeedHandler, arguments, &failpoints)?;
     let around = status.loop_view();
     let mut shell = Shell::new(&process, status)?;

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let failpoints: [&[_]; 2] = [&shm_layout::ring::FAILPOINTS, &FAILPOINTS];
+    let failpoints: [&[_]; 3] = [&shm_layout::ring::FAILPOINTS, &shm_layout::stamped::FAILPOINTS, &FAILPOINTS];
     let (process, status) = Process::attach(Role::Strategy, arguments, &failpoints)?;
     let around = status.loop_view();
     let mut shell = StrategyShell::attach(&process, status)?;

@@ -145,7 +145,9 @@ impl EpochKeeper {
     }
 }
 
-fn render(used: &BTreeMap<(Role, u8), u32>) -> String {
+/// The file's text.
+#[must_use]
+pub fn render(used: &BTreeMap<(Role, u8), u32>) -> String {
     let mut text = format!("{HEAD}\n");
     for ((role, index), epoch) in used {
         let _ = writeln!(text, "{} {index} {epoch}", role.folder());
@@ -155,7 +157,11 @@ fn render(used: &BTreeMap<(Role, u8), u32>) -> String {
     text
 }
 
-fn parse(text: &str) -> Result<BTreeMap<(Role, u8), u32>, &'static str> {
+/// Reads the file's text.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse(text: &str) -> Result<BTreeMap<(Role, u8), u32>, &'static str> {
     let body = text.strip_suffix('\n').and_then(|text| text.rfind('\n')).map(|end| text.split_at(end + 1));
     let (body, hash) = body.ok_or("it is cut")?;
     if hash.trim_end() != format!("fnv1a64 {:016x}", fnv1a64(body.as_bytes())) {

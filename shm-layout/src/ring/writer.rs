@@ -14,9 +14,11 @@ pub(super) static BEFORE_MARK: Failpoint = Failpoint::new("ring.write.before_mar
 pub(super) static AFTER_MARK: Failpoint = Failpoint::new("ring.write.after_mark");
 /// Before each sequence of a batch becomes visible.
 pub(super) static BEFORE_SEQUENCE: Failpoint = Failpoint::new("ring.write.before_sequence");
+/// A batch is readable whole, and the hint still tells of the batch before it.
+static BEFORE_PUBLISHED: Failpoint = Failpoint::new("ring.write.before_published");
 
 /// The ring's failpoints, for [`crate::failpoint::arm`].
-pub static FAILPOINTS: [&Failpoint; 3] = [&BEFORE_MARK, &AFTER_MARK, &BEFORE_SEQUENCE];
+pub static FAILPOINTS: [&Failpoint; 4] = [&BEFORE_MARK, &AFTER_MARK, &BEFORE_SEQUENCE, &BEFORE_PUBLISHED];
 
 /// Not now: gating readers, or the reserve for cancels and rejects, leave too few slots. Nothing was claimed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -230,6 +232,7 @@ impl<const W: usize> Claim<'_, W> {
         let last = self.before + self.written as u64;
         if self.written > 0 {
             *self.published = last;
+            BEFORE_PUBLISHED.hit();
             self.slots.store_published(last);
         }
         last

@@ -5,8 +5,11 @@
 //! needs no `unsafe` to be as hostile as a process can be.
 #![forbid(unsafe_code)]
 
+pub mod append;
 pub mod bytes;
+pub mod death;
 pub mod host;
+pub mod image;
 pub mod publish;
 pub mod reader;
 pub mod scribble;

@@ -3,12 +3,12 @@
 //! It touches only files that it made, in a folder of its own in shared memory, which it removes.
 #![forbid(unsafe_code)]
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::{Parser, Subcommand};
-use neighbour::publish;
+use neighbour::death::Death;
 use neighbour::reader::{self, Counts, Kind};
 use neighbour::scribble::Scribbler;
-use neighbour::writer;
+use neighbour::{append, image, publish, writer};
 use runtime::clock::monotonic_ns;
 use runtime::mmap::{Access, MODE_PRIVATE, create_region, map_region};
 use std::io::Read;
@@ -46,23 +46,26 @@ enum Part {
     /// The mutator over every file of a folder.
     Scribble(Job),
     /// One life of a ring's writer, which may die at a failpoint.
-    Publish {
-        /// Region file of the ring.
-        #[arg(long)]
-        path: PathBuf,
-        /// Epoch of this life.
-        #[arg(long)]
-        epoch: u64,
-        /// Messages to publish, in batches.
-        #[arg(long)]
-        count: u64,
-        /// Failpoint at which it is SIGKILLed.
-        #[arg(long)]
-        point: Option<String>,
-        /// Hits of it that pass.
-        #[arg(long, default_value_t = 0)]
-        after: u32,
-    },
+    Publish(Life),
+    /// One life of the market image's writer, likewise.
+    Image(Life),
+    /// One life of the journal's writer, likewise.
+    Append(Life),
+}
+
+#[derive(clap::Args)]
+struct Life {
+    /// File of the ring, the image or the tail.
+    #[arg(long)]
+    path: PathBuf,
+    /// Epoch of this life.
+    #[arg(long)]
+    epoch: u32,
+    /// Messages to publish (in batches), entries to write or records to append.
+    #[arg(long)]
+    count: u64,
+    #[command(flatten)]
+    death: Death,
 }
 
 #[derive(clap::Args, Clone)]
@@ -93,7 +96,9 @@ fn main() -> ExitCode {
         Part::Read(job) => read(&job),
         Part::Write(job) => write(&job),
         Part::Scribble(job) => scribble(&job),
-        Part::Publish { path, epoch, count, point, after } => publish::life(&path, epoch, count, point, after),
+        Part::Publish(Life { path, epoch, count, death }) => publish::life(&path, epoch.into(), count, death),
+        Part::Image(Life { path, epoch, count, death }) => image::life(&path, epoch.into(), count, death),
+        Part::Append(Life { path, epoch, count, death }) => append::life(&path, epoch, count, death),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -156,6 +161,7 @@ fn scribble(job: &Job) -> anyhow::Result<()> {
 /// A part of the whole, as a process.
 struct Running {
     name: String,
+    kind: Option<Kind>,
     child: Child,
 }
 
@@ -173,7 +179,7 @@ impl Running {
         }
         let child = command.stdout(Stdio::piped()).spawn().context("cannot start a part")?;
         let name = kind.map_or(part.to_owned(), |kind| format!("{part} {}", kind.name()));
-        Ok(Self { name, child })
+        Ok(Self { name, kind, child })
     }
 
     /// What it said, once it ended well.
@@ -182,7 +188,7 @@ impl Running {
             if monotonic_ns() > deadline_ns {
                 self.child.kill()?;
                 self.child.wait()?;
-                anyhow::bail!("{} hangs: it was killed", self.name);
+                bail!("{} hangs: it was killed", self.name);
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -230,9 +236,10 @@ fn mutate(seconds: u64, seed: u64) -> anyhow::Result<()> {
     for part in &mut running {
         let said = part.finish(deadline)?;
         println!("{:<22} {said}", part.name);
-        if let Some(counts) = Counts::parse(&said) {
-            ensure!(counts.polls > 0, "{} read nothing", part.name);
-            ensure!(counts.met() > 0, "{} refused nothing: it was not scribbled over", part.name);
+        if let (Some(kind), Some(counts)) = (part.kind, Counts::parse(&said)) {
+            if let Some(what) = counts.lacks(kind) {
+                bail!("{} {what}: {counts}", part.name);
+            }
             // What was missed is in each reader's line only: one hostile hint makes it as large as a number can be.
             refused = refused.saturating_add(counts.refused).saturating_add(counts.corrupt);
         }

@@ -2,9 +2,8 @@
 //!
 //! It never repairs by hand: it attaches as every writer of the product does, after its predecessor's proven death.
 
+use crate::death::Death;
 use anyhow::Context;
-use runtime::config::{FailpointAction, FailpointArm, Failpoints};
-use runtime::failpoint::arm_all;
 use runtime::mmap::{Access, MODE_PRIVATE, create_region, map_region};
 use shm_layout::region::{RegionHeader, RegionSpec};
 use shm_layout::ring::{FAILPOINTS, RingWriter, ring_words};
@@ -49,17 +48,12 @@ pub fn payload<const W: usize>(sequence: u64, epoch: u64) -> [u64; W] {
     words
 }
 
-/// Publishes `count` messages in batches, and dies at `point` after `after` hits of it.
+/// Publishes `count` messages in batches, and dies as `death` says.
 ///
 /// # Errors
-/// When the region is none, or its ring cannot be continued.
-pub fn life(path: &Path, epoch: u64, count: u64, point: Option<String>, after: u32) -> anyhow::Result<()> {
-    if let Some(point) = point {
-        let arm = FailpointArm { action: FailpointAction::Kill, after, lives: 1 };
-        let wanted: Failpoints = [(point, arm)].into();
-        let armed = arm_all(&wanted, &[&FAILPOINTS], Role::FeedHandler, 0, 0);
-        anyhow::ensure!(!armed.is_empty(), "no failpoint of that name in the ring");
-    }
+/// When the region is none, its ring cannot be continued, or there is no such failpoint.
+pub fn life(path: &Path, epoch: u64, count: u64, death: Death) -> anyhow::Result<()> {
+    death.arm(&FAILPOINTS)?;
     let words = map_region(path, Access::ReadWrite, None)?.words;
     let header = RegionHeader::read(&words)?;
     header.set_writer(epoch, std::process::id());

@@ -106,11 +106,22 @@ impl fmt::Display for Counts {
 }
 
 impl Counts {
-    /// Everything that was not plainly taken.
+    /// What a reader of `kind` did not do that it must beside a mutator; `None` when it did all.
     #[must_use]
-    pub const fn met(&self) -> u64 {
-        // A hostile hint can carry a reader far: what it then says to have missed is as large.
-        self.refused.saturating_add(self.missed).saturating_add(self.corrupt)
+    pub const fn lacks(&self, kind: Kind) -> Option<&'static str> {
+        // A lap is no refusal: an honest writer causes it too.
+        let is_ring = matches!(kind, Kind::Ring64 | Kind::Ring128);
+        if self.polls == 0 {
+            Some("read nothing")
+        } else if self.accepted == 0 {
+            Some("took nothing of what an honest writer left")
+        } else if is_ring && self.corrupt == 0 {
+            Some("counted no corrupt stamp, and was scribbled over")
+        } else if !is_ring && self.refused == 0 {
+            Some("refused nothing, and was scribbled over")
+        } else {
+            None
+        }
     }
 
     /// The counts of a line as [`fmt::Display`] writes it.
@@ -204,5 +215,23 @@ fn ring<const W: usize>(
             let _ = reader.depth();
         }
         counts.corrupt += reader.corrupt();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_takes_all_or_nothing_lacks_something() {
+        let good = Counts { polls: 9, accepted: 5, refused: 3, missed: 2, corrupt: 1 };
+        for kind in Kind::ALL {
+            assert_eq!(good.lacks(kind), None, "{kind:?}");
+            assert!(Counts { polls: 0, ..good }.lacks(kind).is_some(), "{kind:?}");
+            assert!(Counts { accepted: 0, ..good }.lacks(kind).is_some(), "{kind:?}");
+            assert!(Counts { refused: 0, corrupt: 0, ..good }.lacks(kind).is_some(), "{kind:?}: laps alone");
+        }
+        assert!(Counts { corrupt: 0, ..good }.lacks(Kind::Ring64).is_some(), "a ring's stamps");
+        assert_eq!(Counts { corrupt: 0, ..good }.lacks(Kind::Image), None, "an image has none");
     }
 }

@@ -5,7 +5,9 @@
 
 pub mod capture;
 pub mod config;
+pub mod index;
 pub mod journal;
+pub mod line;
 pub mod machine;
 pub mod message;
 pub mod page;
@@ -30,12 +32,16 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("journal_tail", journal::tail),
     ("snapshot", journal::snapshot),
     ("capture", capture::reader),
+    ("capture_index", index::reader),
     ("image", page::image),
     ("region", page::region),
     ("status", page::status),
     ("control_page", page::control),
     ("kill_page", page::kill),
     ("config", config::loader),
+    ("supervisor_command", line::command),
+    ("epochs", line::epochs),
+    ("fused_stage", line::stage),
     ("feed_machine", machine::feed),
     ("strategy_machine", machine::strategy),
     ("risk_machine", machine::risk),

@@ -268,8 +268,10 @@ impl Bench {
 impl Drop for Bench {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let log = std::fs::read_to_string(self.data().join("log/supervisor.log")).unwrap_or_default();
-            eprintln!("the supervisor's log:\n{log}");
+            for name in ["supervisor", "execution-gateway.0"] {
+                let path = self.data().join(format!("log/{name}.log"));
+                eprintln!("{name}'s log:\n{}", std::fs::read_to_string(path).unwrap_or_default());
+            }
         }
         self.sweep();
     }

@@ -8,7 +8,9 @@
 mod bench;
 mod left;
 mod run;
+mod venue;
 
 pub use bench::Bench;
 pub use left::{Left, processes_naming};
 pub use run::{Run, Running};
+pub use venue::Venue;

@@ -28,6 +28,8 @@ const STALL_NS: u64 = 1_000_000_000;
 /// The line of the `wire` ring: a gateway has one session.
 const LINE: u32 = 0;
 
+/// An order is journaled and may go, and the kernel has no byte of it.
+pub(super) static BEFORE_WRITE: Failpoint = Failpoint::new("gateway.order.before_write");
 /// The kernel has an order whole, and nobody was told.
 pub(super) static AFTER_WRITE: Failpoint = Failpoint::new("gateway.order.after_write");
 
@@ -169,6 +171,7 @@ impl Connection {
                     done += 1;
                     continue;
                 }
+                BEFORE_WRITE.hit();
             }
             let rest = self.taken..first.length;
             let Ok(written) = socket.write(&first.bytes[rest.clone()]) else {
@@ -208,11 +211,11 @@ impl Connection {
         self.answers.push_back(match tag {
             SendTag::Session => return,
             SendTag::Opening { user_ref_num, .. } => {
+                AFTER_WRITE.hit();
                 Answer::Sent { user_ref_num, send_ns, write_ns: send_ns.delta_from(self.began) }
             }
             SendTag::Closing { user_ref_num } => Answer::CancelSent { user_ref_num, send_ns },
         });
-        AFTER_WRITE.hit();
     }
 
     /// True while there is no room for what a timer may send: a sweep does not break the session that carries it.

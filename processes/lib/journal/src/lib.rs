@@ -30,4 +30,4 @@ pub use record::{Record, RecordType};
 pub use recovery::{Plan, Resume};
 pub use store::{SegmentStore, StoreError};
 pub use tail::{TailSnapshot, TailState};
-pub use writer::{AppendError, TailWriter};
+pub use writer::{AppendError, FAILPOINTS, TailWriter};

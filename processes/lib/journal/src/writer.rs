@@ -3,6 +3,7 @@
 use crate::frame::{self, Header, RECORD_BYTES_MAX};
 use crate::record::{Intent, Record, RecordType};
 use crate::tail::{self, BadTail, TailSnapshot, TailState, word};
+use shm_layout::failpoint::Failpoint;
 use shm_layout::ring::sync::{Ordering, SharedWords};
 use std::hint::black_box;
 use zerocopy::IntoBytes;
@@ -17,6 +18,12 @@ pub enum AppendError {
     #[error("journal unavailable")]
     JournalUnavailable,
 }
+
+/// A record is written whole, and the cursor does not cover it yet: nobody may see it.
+static BEFORE_COMMIT: Failpoint = Failpoint::new("journal.append.before_commit");
+
+/// The journal's failpoints, for [`shm_layout::failpoint::arm`].
+pub static FAILPOINTS: [&Failpoint; 1] = [&BEFORE_COMMIT];
 
 /// What an order's first record has.
 const INTENT_BYTES: usize = frame::record_bytes(size_of::<Intent>());
@@ -156,6 +163,7 @@ impl TailWriter {
         self.committed += bytes as u64;
         self.sequence = sequence;
         self.words.store(word::LAST_SEQUENCE, sequence, Ordering::Relaxed);
+        BEFORE_COMMIT.hit();
         self.words.store(word::COMMITTED, self.committed, Ordering::Release);
         Ok(sequence)
     }

@@ -1,9 +1,8 @@
 //! Deaths and stops of processes in the middle of a demo.
 
-use crate::journal;
+use crate::journal::assert_sent_once;
 use crate::report::{self, count};
 use nix::sys::signal::Signal;
-use std::collections::BTreeSet;
 use system::Bench;
 
 const ROLES: [&str; 4] = ["strategy", "risk", "feed-handler", "recorder"];
@@ -23,19 +22,8 @@ fn each_process_killed_once_is_restarted_once_and_nothing_is_lost_or_doubled() {
     }
     assert_eq!(report::restarts(&report, "execution-gateway"), 0);
     assert!(count(&report, "orders.sent") > 0 && count(&report, "fills.count") > 0);
-    assert_sent_once(&bench);
+    assert_sent_once(&bench.journal());
     bench.expect_nothing_left();
-}
-
-/// No ClOrdID and no UserRefNum of a new order was sent twice, whatever process died in between.
-fn assert_sent_once(bench: &Bench) {
-    let (records, mut seen) = (bench.journal(), BTreeSet::new());
-    for sent in journal::sent(&records).into_iter().filter(|sent| sent.is_new) {
-        for key in ["user_ref_num", "cl_ord_id"] {
-            assert!(seen.insert((key, sent.record[key].to_string())), "sent twice: {}", sent.record);
-        }
-    }
-    assert!(!seen.is_empty());
 }
 
 #[test]

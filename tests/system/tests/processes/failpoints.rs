@@ -4,7 +4,7 @@ use crate::report::{self, count};
 use system::Bench;
 
 /// The demo's host file with these lines of `[failpoint]`.
-fn host_file(points: &str) -> String {
+pub fn host_file(points: &str) -> String {
     let own = include_str!("../../../../tuning/demo.toml");
     let allowed = own.replacen("[host]\n", "[host]\nallow_failpoints = true\n", 1);
     assert_ne!(own, allowed);

@@ -1,7 +1,7 @@
 //! What a journal says was handed to the socket.
 
 use serde_json::Value;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// One request that was sent.
 #[derive(Debug)]
@@ -36,4 +36,18 @@ pub fn sent(records: &[Value]) -> Vec<Sent<'_>> {
         }
     }
     sent
+}
+
+/// No ClOrdID and no UserRefNum of a new order was sent twice, whatever process died in between.
+///
+/// # Panics
+/// When one was, or when nothing was sent.
+pub fn assert_sent_once(records: &[Value]) {
+    let mut seen = BTreeSet::new();
+    for sent in sent(records).into_iter().filter(|sent| sent.is_new) {
+        for key in ["user_ref_num", "cl_ord_id"] {
+            assert!(seen.insert((key, sent.record[key].to_string())), "sent twice: {}", sent.record);
+        }
+    }
+    assert!(!seen.is_empty());
 }
