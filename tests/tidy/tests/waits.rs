@@ -54,7 +54,7 @@ const WAITS: &[Place] = &[
     ("processes/lib/runtime/src/control_page.rs", "open", "start: the page may not be there yet"),
     ("processes/lib/runtime/src/instance/lock.rs", "lock_patiently", "the supervisor's and the tool's, at start"),
     ("processes/lib/runtime/src/anchor.rs", OUTSIDE, "a measurement of the tool's, by two threads of its own"),
-    ("processes/lib/runtime/src/anchor.rs", "one_way_ns_p50", "as above"),
+    ("processes/lib/runtime/src/anchor.rs", "one_way_ns", "as above"),
     ("processes/lib/runtime/src/child.rs", OUTSIDE, "the supervisor's, for a child's end"),
     ("processes/lib/runtime/src/socket/tcp.rs", OUTSIDE, "whether a connection stands, with a timeout of zero"),
     ("processes/lib/runtime/src/store.rs", "take_spare", "the flusher's thread, for the one that made a segment"),

@@ -101,7 +101,12 @@ fn a_region_of_another_layout() {
     assert_eq!(run.code, Some(1), "{run:#?}");
     let faults = run.json()["faults"].as_array().cloned().unwrap_or_default();
     assert_eq!(faults.len(), 1, "{faults:?}");
-    for name in [format!("0x{own:016x}"), format!("0x{other:016x}"), path.display().to_string(), "start".to_owned()] {
+    for name in [
+        format!("0x{own:016x}"),
+        format!("0x{other:016x}"),
+        path.display().to_string(),
+        "the build that wrote it".to_owned(),
+    ] {
         assert!(faults[0].as_str().unwrap().contains(&name), "{name} is not named: {}", faults[0]);
     }
     crate::report::good(&demo.wait());
