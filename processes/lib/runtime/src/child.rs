@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn a_child_that_cannot_be_watched_is_dead_before_anyone_hears_of_it() {
         let mut started = 0;
-        let child = Command::new("/bin/sh").args(["-c", "exec sleep 60"]).spawn().unwrap();
+        let child = Command::new("sh").args(["-c", "exec sleep 60"]).spawn().unwrap();
         let refused = Child::watched(child, |pid| {
             started = pid;
             assert!(start_time(pid).is_some());
