@@ -65,9 +65,8 @@ fn put(copy: *mut u8, taken: usize, start: usize) -> io::Result<()> {
     let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
     let place = std::ptr::with_exposed_provenance_mut::<libc::c_void>(start);
     // SAFETY: the copy takes the place of what it is a copy of, byte for byte (of the process's binary, which the map was
-    // found to be of and which cannot be written while it runs), and of addresses behind it at which nothing
-    // was mapped when the process began, and which no later map was asked for (the kernel places maps far from a binary).
-    // Whoever runs or faults there meanwhile waits for the lock of the process's maps, and goes on with the same bytes.
+    // found to be of and which cannot be written while it runs), and of addresses behind it at which nothing was mapped when
+    // the process began, and which no later map was asked for (the kernel places maps far from a binary). Whoever runs or faults there meanwhile waits for the lock of the process's maps, and goes on with the same bytes.
     if unsafe { libc::mremap(copy.cast(), taken, taken, flags, place) } == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }

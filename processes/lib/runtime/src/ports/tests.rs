@@ -45,6 +45,37 @@ impl World {
 }
 
 #[test]
+fn a_region_whose_writer_lives_is_not_taken_over() {
+    let world = World::new();
+    let ports = world.ports(7);
+    ports.create_all(NOW).unwrap();
+    // A process of this binary's folder, as the next of a role finds a life before it there.
+    let folder = std::env::current_exe().unwrap().parent().unwrap().to_owned();
+    let binary = tempfile::Builder::new().prefix("writer-").tempfile_in(folder).unwrap().into_temp_path();
+    std::fs::copy("/bin/sleep", &binary).unwrap();
+    // Another test may begin a process while the copy is written: until that is exec'd it holds the file, too.
+    let begun = (0..500).find_map(|_| match std::process::Command::new(&binary).arg("60").spawn() {
+        Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            None
+        }
+        begun => Some(begun.unwrap()),
+    });
+    let mut other = begun.expect("a copy that nobody writes");
+    let path = world.instance().ring(INTENT);
+    let header = ports.attach(&path, &ports.ring_spec(INTENT, NOW), Access::ReadWrite).unwrap();
+    header.set_writer(3, other.id());
+    let refused = ports.writer::<15>(INTENT, STRATEGY).map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains(&path.display().to_string()), "{refused}");
+    assert!(refused.contains(&format!("end process {} first", other.id())), "{refused}");
+    assert_eq!((header.writer_epoch(), header.writer_pid()), (3, other.id()), "left as it was");
+    other.kill().unwrap();
+    other.wait().unwrap();
+    ports.writer::<15>(INTENT, STRATEGY).unwrap();
+    assert_eq!((header.writer_epoch(), header.writer_pid()), (STRATEGY.epoch, std::process::id()));
+}
+
+#[test]
 fn a_gated_ring_carries_fills_drains_and_ignores_a_parked_reader() {
     let world = World::new();
     world.ports(7).create_all(NOW).unwrap();
